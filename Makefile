@@ -1,0 +1,52 @@
+# Two commands to begin with: `make lab` opens the course, `make test` proves it.
+# Every target installs what it needs into .venv first; the second time that does nothing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+STAMP := $(VENV)/.installed
+LECTURES := $(sort $(wildcard lectures/*.ipynb))
+
+# nbgrader calls `alembic`, and Jupyter its kernels, through PATH.
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help install lab test demo bench check
+
+help:
+	@echo "make lab     open JupyterLab on the first lecture"
+	@echo "make test    run every test and every notebook"
+	@echo "make demo    an instructor's day: release, collect, autograde, feedback, grades"
+	@echo "make bench   measure against the other libraries"
+	@echo "make check   lint and types only"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys' 2>/dev/null \
+		|| { echo "No '$(PYTHON)' here. Install Python 3.11 or newer, or name yours: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "The course needs Python 3.11 or newer; $(PYTHON) is older. Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+		|| { echo "Python's venv module is missing. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --retries 2 --constraint constraints.txt --editable '.[dev]' \
+		|| { echo "The installation stopped (pip says why above). Without a network it cannot begin; with one, run make again: it goes on where it stopped." >&2; exit 1; }
+	@touch $@
+
+lab: install
+	$(BIN)/jupyter lab $(firstword $(LECTURES))
+
+test: check
+	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=180 lectures solutions
+
+check: install
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+demo: install
+	$(BIN)/coursekit demo
+
+bench: install
+	$(BIN)/python -m pytest tests/bench --benchmark-only
