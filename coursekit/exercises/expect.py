@@ -1,0 +1,101 @@
+"""The assertions that checks are written with. Each says what was seen, what was expected and where to look."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class CheckFailed(Exception):
+    """A check's verdict: the answer is wrong.
+
+    Args:
+        message: what was seen and what was expected.
+        got, expected: arrays to show beside each other.
+        mistake: the function name of the mistake in the exercise's bank, where the check can tell it.
+    """
+
+    def __init__(
+        self, message: str, got: Tensor | None = None, expected: Tensor | None = None, mistake: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message, self.got, self.expected, self.mistake = message, got, expected, mistake
+
+
+def that(condition: object, message: str, mistake: str | None = None) -> None:
+    if not condition:
+        raise CheckFailed(message, mistake=mistake)
+
+
+def a_tensor(got: Any, shape: tuple[int, ...] | torch.Size | None = None, what: str = "the result") -> Tensor:
+    """`got` itself, when it is a plain tensor (of that shape)."""
+    if not isinstance(got, Tensor):
+        found = "nothing (None): is a return missing?" if got is None else f"{type(got).__name__}"
+        raise CheckFailed(f"{what} should be a tensor; yours is {found}")
+    if shape is not None and tuple(got.shape) != tuple(shape):
+        raise CheckFailed(f"{what} should have the shape {tuple(shape)}; yours has {tuple(got.shape)}")
+    return got
+
+
+def a_number(got: Any, what: str = "the result") -> float:
+    """A float, from anything that is one number: a float, an int, a tensor or array of one element."""
+    try:
+        value = float(got)
+    except (TypeError, ValueError, RuntimeError):
+        raise CheckFailed(f"{what} should be one number; yours is {describe(got)}") from None
+    return value
+
+
+def a_pair(got: Any, what: str) -> tuple[Any, Any]:
+    """Two results, returned as `return a, b`."""
+    if not isinstance(got, tuple | list) or len(got) != 2:
+        raise CheckFailed(f"two results are expected, {what}; yours is {describe(got)}")
+    return got[0], got[1]
+
+
+def close(
+    got: Any, expected: Tensor, what: str = "the result", tolerance: float = 1e-5, mistake: str | None = None
+) -> None:
+    """Shape and values agree; the dtype is left open (where it matters a check of its own asks for it)."""
+    seen = a_tensor(got, expected.shape, what).detach().to(device="cpu")
+    if seen.is_complex() or seen.layout != torch.strided:
+        raise CheckFailed(f"{what} should be an ordinary real tensor; yours is {describe(got)}")
+    left, right = seen.to(torch.float64), expected.detach().to("cpu", torch.float64)
+    unknown = torch.isnan(left) & ~torch.isnan(right)
+    if unknown.any():
+        raise CheckFailed(f"{what} holds {int(unknown.sum())} NaN", seen, expected, mistake)
+    wrong = ~torch.isclose(left, right, rtol=tolerance, atol=tolerance, equal_nan=True)
+    if wrong.any():
+        count, total = int(wrong.sum()), wrong.numel()
+        message = f"{what} differs from what is expected in {count} of {total} value{'s' if total != 1 else ''}"
+        raise CheckFailed(message, seen, expected, mistake)
+
+
+def number_close(
+    got: Any, expected: float, what: str = "the result", tolerance: float = 1e-4, mistake: str | None = None
+) -> None:
+    """One number that agrees within the tolerance (relative above 1, absolute below)."""
+    value = a_number(got, what)
+    if math.isnan(value) and not math.isnan(expected):
+        raise CheckFailed(f"{what} is NaN; {expected:.6g} is expected", mistake=mistake)
+    if value == expected or (math.isnan(value) and math.isnan(expected)):
+        return
+    if not abs(value - expected) <= tolerance * max(1.0, abs(expected)):
+        raise CheckFailed(f"{what} is {value:.6g}; {expected:.6g} is expected", mistake=mistake)
+
+
+def dtype(got: Any, expected: torch.dtype, what: str = "the result", mistake: str | None = None) -> None:
+    seen = a_tensor(got, what=what).dtype
+    that(seen == expected, f"{what} should be {expected}; yours is {seen}", mistake)
+
+
+def describe(value: Any) -> str:
+    """A value in a few words; never its repr, which the answer could make as long as it likes."""
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)} and type {value.dtype}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    if value is None or isinstance(value, bool | int | float):
+        return str(value)
+    return f"of type {type(value).__name__}"

@@ -1,0 +1,132 @@
+"""Put an exercise's checks to an answer, and tell which known mistake a wrong one is."""
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coursekit.exercises import expect
+from coursekit.exercises.answer import Answer, AnswerRaised, Call, copied, quiet, same
+from coursekit.exercises.draw import Draw
+from coursekit.exercises.exercise import Check, Exercise, Mistake
+from coursekit.exercises.limits import TimeLimit, time_limit
+from coursekit.exercises.report import CheckResult, ExerciseReport, side_by_side
+from coursekit.exercises.watch import Watch
+
+
+def judge(exercise: Exercise, function: Any, seed: int = 0) -> ExerciseReport:
+    """All checks of an exercise, each with inputs of its own drawn from the seed."""
+    if not callable(function):
+        return failed(
+            exercise, f"{exercise.name} should be a function or a class; yours is {expect.describe(function)}"
+        )
+    watch = Watch(exercise.forbids)
+    results: list[CheckResult] = []
+    wrong: dict[str, list[Call]] = {}
+    for check in exercise.checks:
+        missing = next((r for r in results if r.name == check.needs and not r.passed), None)
+        if missing:
+            results.append(CheckResult(check.name, check.points, False, f"waits for “{missing.name}”"))
+            continue
+        answer = Answer(function, watch)
+        result = _run(check, answer, Draw(seed, exercise.name, check.run.__name__), exercise.mistakes)
+        if not result.passed and not result.mistake:
+            wrong[check.name] = answer.calls
+        results.append(result)
+    if watch.seen:
+        called = " and ".join(sorted(watch.seen))
+        return failed(exercise, f"This exercise asks you to write it yourself; your code calls {called}.")
+    return ExerciseReport(exercise.name, _with_mistakes(results, wrong, exercise.mistakes))
+
+
+def failed(exercise: Exercise, message: str) -> ExerciseReport:
+    """A report in which nothing passed, for one reason."""
+    results = [CheckResult(check.name, check.points, False, message) for check in exercise.checks]
+    return ExerciseReport(exercise.name, results, verdict=message)
+
+
+def _run(check: Check, answer: Answer, draw: Draw, mistakes: dict[str, Mistake]) -> CheckResult:
+    def wrong(message: str, mistake: str | None = None, picture: str = "") -> CheckResult:
+        known = mistakes[mistake] if mistake else None
+        name, hint = (known.name, known.hint) if known else (None, "")
+        return CheckResult(check.name, check.points, False, message, name, hint, picture)
+
+    try:
+        with torch.random.fork_rng(devices=[]), _one_thread(), time_limit(check.seconds):
+            torch.manual_seed(draw.seed)
+            check.run(answer, draw)
+    except expect.CheckFailed as verdict:
+        return wrong(verdict.message, verdict.mistake, _picture(verdict.got, verdict.expected))
+    except TimeLimit:
+        return wrong(f"no result after {check.seconds:g} s: does a loop never end?")
+    except AnswerRaised as raised:
+        return wrong(_explain(raised.error))
+    except Exception as error:  # an odd result that the check itself stumbled over
+        return wrong(f"the result could not be judged: {type(error).__name__}: {_short(error)}")
+    return CheckResult(check.name, check.points, True)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The tensors of a check are small: more threads only wait for each other, for long on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _picture(got: Tensor | None, expected: Tensor | None) -> str:
+    return side_by_side(got, expected) if got is not None and expected is not None else ""
+
+
+def _explain(error: BaseException) -> str:
+    """The error, and the line of the student's code that it left from."""
+    if isinstance(error, NotImplementedError):
+        return "not written yet"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
+    last = frames[-1] if frames else None
+    place = f", at line {last.lineno} of {last.name}: {last.line}" if last and last.line else ""
+    return f"your code raised {type(error).__name__}: {_short(error)}{place}"
+
+
+def _short(error: BaseException, length: int = 300) -> str:
+    text = str(error).strip()
+    return text if len(text) <= length else text[:length] + " …"
+
+
+def _with_mistakes(
+    results: list[CheckResult], wrong: dict[str, list[Call]], mistakes: dict[str, Mistake]
+) -> list[CheckResult]:
+    """Name the mistake where the wrong results are just what a known mistake would give.
+
+    First one mistake is sought that explains every wrong check; where there is none, one for each check.
+    """
+    everything = [call for calls in wrong.values() for call in calls]
+    common = recognise(everything, mistakes.values())
+    named = []
+    for result in results:
+        found = (common or recognise(wrong[result.name], mistakes.values())) if result.name in wrong else None
+        named.append(replace(result, mistake=found.name, hint=found.hint) if found else result)
+    return named
+
+
+def recognise(calls: list[Call], mistakes: Iterable[Mistake]) -> Mistake | None:
+    """The first mistake that gives the same results in all these calls."""
+    told_by_results = [mistake for mistake in mistakes if calls and not mistake.right_values]
+    return next((m for m in told_by_results if all(_repeats(m.answer, call) for call in calls)), None)
+
+
+def _repeats(function: Callable[..., Any], call: Call) -> bool:
+    args, kwargs = copied((call.args, call.kwargs))
+    try:
+        with torch.random.fork_rng(devices=[]), quiet(), time_limit(2.0):
+            result = function(*args, **kwargs)
+    except (Exception, TimeLimit) as error:
+        return call.raised is type(error) and not isinstance(error, NotImplementedError)
+    return call.raised is None and same(result, call.result)

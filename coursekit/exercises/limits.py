@@ -1,0 +1,73 @@
+"""Stop an answer that does not end."""
+
+import ctypes
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class TimeLimit(BaseException):
+    """The time is up. Not an Exception, so that an answer's own `except Exception` does not swallow it."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeLimit in this thread when its body takes longer than that.
+
+    The seconds are of computing time, so that a busy machine costs nobody points; after three times as many by the
+    clock it is over in any case. On Unix, in the main thread, a timer's signal does it, which also ends a sleep.
+    Elsewhere (Windows, other threads) a watchdog thread asks the interpreter, which acts at the next Python
+    instruction. Both ask again and again, in case the answer swallowed the first.
+    """
+    if hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread():
+        yield from _by_signal(seconds)
+    else:
+        yield from _by_watchdog(seconds)
+
+
+def _deadline(seconds: float) -> Callable[[], bool]:
+    """Tells, from now on, whether the time is up."""
+    clock, computing = time.monotonic(), time.process_time()
+    return lambda: time.process_time() - computing >= seconds or time.monotonic() - clock >= 3 * seconds
+
+
+def _by_signal(seconds: float) -> Iterator[None]:
+    started, is_over = time.monotonic(), _deadline(seconds)
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if is_over():
+            raise TimeLimit
+
+    handler = signal.signal(signal.SIGALRM, stop)
+    outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds, 0.2)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        if outer:  # somebody else's timer, a test runner's perhaps, goes on with what is left of it
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - started), 0.001))
+
+
+def _by_watchdog(seconds: float) -> Iterator[None]:
+    thread = ctypes.c_ulong(threading.get_ident())
+    done = threading.Event()
+
+    def watch() -> None:
+        is_over, wait = _deadline(seconds), seconds
+        while not done.wait(wait):
+            if is_over():
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeLimit))
+            wait = 0.2
+
+    watchdog = threading.Thread(target=watch, daemon=True)
+    watchdog.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watchdog.join()
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)

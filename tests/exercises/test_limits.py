@@ -1,0 +1,62 @@
+"""The time limit, by signal in the main thread and by watchdog elsewhere."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+from coursekit.exercises.limits import TimeLimit, time_limit
+
+
+def overrun():
+    with time_limit(0.1):
+        while True:
+            pass
+
+
+def test_the_main_thread_is_stopped():
+    started = time.monotonic()
+    with pytest.raises(TimeLimit):
+        overrun()
+    assert time.monotonic() - started < 2
+
+
+def test_a_sleep_is_stopped():
+    with pytest.raises(TimeLimit), time_limit(0.1):
+        time.sleep(30)
+
+
+def test_another_thread_is_stopped():
+    caught = []
+
+    def work():
+        try:
+            overrun()
+        except TimeLimit:
+            caught.append(True)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(timeout=5)
+    assert caught == [True]
+
+
+def test_a_body_in_time_is_left_alone():
+    with time_limit(5):
+        pass
+    with time_limit(0.05):
+        pass
+    time.sleep(0.1)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Unix timers")
+def test_an_outer_timer_goes_on():
+    before = signal.getitimer(signal.ITIMER_REAL)
+    signal.setitimer(signal.ITIMER_REAL, 100)
+    try:
+        with time_limit(1):
+            pass
+        assert 90 < signal.getitimer(signal.ITIMER_REAL)[0] <= 100
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *before)
