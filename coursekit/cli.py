@@ -1,0 +1,98 @@
+"""The command `coursekit`. Each part is imported when its command runs, so that `coursekit --help` is quick."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+data_app = typer.Typer(no_args_is_help=True, help="The data sets of the course.")
+notebooks_app = typer.Typer(no_args_is_help=True, help="For authors: run lectures, generate assignments.")
+app.add_typer(data_app, name="data")
+app.add_typer(notebooks_app, name="notebooks")
+
+console = Console()
+
+
+@app.command()
+def check(
+    assignment: Annotated[str, typer.Argument(help="Such as 01_unpooling.")],
+    answers: Annotated[Path, typer.Argument(help="A Python file that defines the exercises' functions and classes.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the random inputs.")] = 0,
+) -> None:
+    """Score a file of answers without a notebook. The exit code is 0 only when every check passed."""
+    from coursekit.exercises.from_file import assess_file
+
+    report = assess_file(assignment, answers, seed)
+    print(json.dumps(report.to_dict(), indent=2) if as_json else report)
+    raise typer.Exit(code=0 if report.passed else 1)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the class's files are left to be looked at.")] = Path(
+        "grading/demo"
+    ),
+) -> None:
+    """An instructor's day: release, a small class's submissions, collect, autograde, feedback, a table of grades."""
+    from coursekit.grading.demo import run_demo
+
+    run_demo(folder, console)
+
+
+@data_app.command("list")
+def list_data() -> None:
+    """Every set: what it is, whether it is here, its size and its terms."""
+    from coursekit import data
+
+    table = Table("set", "what", "pictures", "size", "here", "terms")
+    for record in data.catalogue():
+        size = f"{record.size_mb:g} MB" if record.size_mb else ""
+        pictures = f"{record.images:,}" if record.images else ""
+        table.add_row(record.name, record.what, pictures, size, str(record.present or "no"), record.terms)
+    console.print(table)
+
+
+@data_app.command("get")
+def get_data(
+    name: Annotated[str, typer.Argument(help="A name that `coursekit data list` shows.")],
+    root: Annotated[Path | None, typer.Option(help="Where to put it; by default where the loaders look.")] = None,
+) -> None:
+    """Download a set, checked, whole or not at all; run again, it goes on where it stopped."""
+    from coursekit import data
+
+    console.print(f"{name} is in {data.get(name, root)}")
+
+
+@notebooks_app.command("run")
+def run_notebooks(files: list[Path]) -> None:
+    """Run lectures from top to bottom and store their outputs."""
+    from coursekit.notebooks import run
+
+    for file in files:
+        seconds = run(file)
+        console.print(f"{file}: {seconds:.0f} s")
+
+
+@notebooks_app.command("release")
+def release_notebooks() -> None:
+    """Generate every assignment from its solution."""
+    from coursekit.notebooks import release
+
+    for file in release(Path.cwd()):
+        console.print(f"{file}")
+
+
+def main() -> None:
+    """Run the command; an error that the user can mend is one line, not a traceback."""
+    try:
+        app()
+    except (KeyError, ValueError, OSError, RuntimeError) as error:
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"coursekit: {message}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,40 @@
+"""The course, for nbgrader's commands and its formgrader: run them in this folder."""
+
+import os
+import sys
+from pathlib import Path
+
+c = get_config()
+
+root = Path.cwd()
+
+# nbgrader finds `alembic`, and Jupyter the kernels, through PATH, also when called by the full path.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+# Checks draw other inputs than those the students saw. Choose a number of your own and keep it to yourself.
+os.environ.setdefault("COURSEKIT_SEED", "2024")
+
+c.CourseDirectory.course_id = "segmentation"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "assignments"
+c.CourseDirectory.submitted_directory = "grading/submitted"
+c.CourseDirectory.autograded_directory = "grading/autograded"
+c.CourseDirectory.feedback_directory = "grading/feedback"
+# The gradebook holds the source of the tests: not where students' kernels start.
+(root / "grading").mkdir(exist_ok=True)
+c.CourseDirectory.db_url = f"sqlite:///{root / 'grading' / 'gradebook.db'}"
+
+c.ZipCollectApp.downloaded_directory = "grading/downloaded"
+c.FileNameCollectorPlugin.named_regexp = r".*/(?P<student_id>[^/]+)/(?P<file_id>[^/]+)$"
+
+c.ExecutePreprocessor.timeout = c.Execute.timeout = 120
+c.Execute.extra_arguments = ["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"]
+c.Autograde.autograde_preprocessors = [
+    "coursekit.grading.execute.Execute",
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]

@@ -1,0 +1,119 @@
+"""The form of the notebooks: size, order, alternative texts, no noise, and assignments in step with their solutions."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from coursekit import exercises
+from coursekit.notebooks import release
+
+ROOT = Path(__file__).parents[2]
+LECTURES = sorted((ROOT / "lectures").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "solutions").glob("*/*.ipynb"))
+ASSIGNMENTS = sorted((ROOT / "assignments").glob("*/*.ipynb"))
+
+
+def read(file):
+    return nbformat.read(file, as_version=4)
+
+
+def name(file):
+    return str(file.relative_to(ROOT))
+
+
+each_notebook = pytest.mark.parametrize("file", [*LECTURES, *SOLUTIONS, *ASSIGNMENTS], ids=name)
+each_lecture = pytest.mark.parametrize("file", LECTURES, ids=name)
+
+
+def test_there_are_notebooks():
+    assert LECTURES
+    assert [f.stem for f in SOLUTIONS] == list(exercises.ASSIGNMENTS) == [f.stem for f in ASSIGNMENTS]
+
+
+@each_notebook
+def test_cells_are_short(file):
+    for cell in read(file).cells:
+        if cell.cell_type == "code":
+            assert len(cell.source.splitlines()) <= 18, cell.id
+        elif not cell.metadata.get("nbgrader", {}).get("grade"):  # a rubric may be longer
+            assert len(cell.source.split()) <= 90, cell.id
+
+
+@each_notebook
+def test_files_are_quiet(file):
+    notebook = read(file)
+    nbformat.validate(notebook)
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.execution_count is None
+            assert not {o.get("name") for o in cell.outputs} & {"stderr"}
+            assert "error" not in {o.output_type for o in cell.outputs}
+    assert file.stat().st_size < 1.5e6
+    assert str(ROOT) not in file.read_text()
+
+
+@pytest.mark.parametrize("file", [*SOLUTIONS, *ASSIGNMENTS], ids=name)
+def test_solutions_and_assignments_carry_no_outputs(file):
+    assert not any(cell.get("outputs") for cell in read(file).cells)
+
+
+@each_lecture
+def test_lectures_are_executed_and_every_picture_is_described(file):
+    outputs = [output for cell in read(file).cells for output in cell.get("outputs", [])]
+    pictures = [o for o in outputs if "image/png" in o.get("data", {})]
+    assert pictures
+    for output in pictures:
+        assert len(output.metadata["image/png"]["alt"]) > 40
+
+
+@each_lecture
+def test_lectures_have_their_parts(file):
+    notebook = read(file)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert 30 <= len(notebook.cells) <= 50
+    for part in ("you can", "Common mistakes", "Take-away", "Quiz", "<details>", "References"):
+        assert part in text
+    assert {"slide"} <= {cell.metadata.get("slideshow", {}).get("slide_type") for cell in notebook.cells}
+    checked = [cell for cell in notebook.cells if "nbval-check-output" in cell.metadata.get("tags", [])]
+    assert len(checked) >= 5
+    assert all(cell.outputs for cell in checked)
+
+
+@pytest.mark.parametrize("file", SOLUTIONS, ids=name)
+def test_points_are_those_of_the_checks(file):
+    assignment = exercises.load(file.stem)
+    graded = {}
+    for cell in read(file).cells:
+        call = re.fullmatch(r'check\("(\w+)", (\w+)\)', cell.source)
+        if call:
+            assert call[1] == call[2]
+            assert cell.metadata.nbgrader.locked
+            graded[call[1]] = cell.metadata.nbgrader.points
+    assert graded == {exercise.name: exercise.points for exercise in assignment.exercises.values()}
+
+
+@pytest.mark.parametrize("file", ASSIGNMENTS, ids=name)
+def test_a_released_notebook_gives_nothing_away(file):
+    text = file.read_text()
+    for marker in ("BEGIN SOLUTION", "END SOLUTION", "HIDDEN TESTS", "MARK SCHEME", "1 point:"):
+        assert marker not in text
+    for cell in read(file).cells:
+        kind = cell.metadata.get("nbgrader", {})
+        if kind.get("solution") and cell.cell_type == "code":
+            assert "raise NotImplementedError()" in cell.source
+        if kind.get("solution") and cell.cell_type == "markdown":
+            assert cell.source == "YOUR ANSWER HERE"
+
+
+@pytest.mark.slow
+def test_assignments_are_in_step_with_their_solutions(tmp_path):
+    made = list(release(ROOT, tmp_path))
+    assert [file.name for file in made] == [file.name for file in ASSIGNMENTS]
+    for new, committed in zip(made, ASSIGNMENTS):
+        assert new.read_text() == committed.read_text(), "run `coursekit notebooks release`"
