@@ -36,6 +36,9 @@ $(STAMP): pyproject.toml constraints.txt
 lab: install
 	$(BIN)/jupyter lab $(firstword $(LECTURES))
 
+# Tensors are small here: more threads only wait for each other on a busy machine.
+test demo: export OMP_NUM_THREADS ?= 1
+
 test: check
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=180 lectures solutions

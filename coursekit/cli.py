@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 data_app = typer.Typer(no_args_is_help=True, help="The data sets of the course.")
@@ -15,7 +16,7 @@ notebooks_app = typer.Typer(no_args_is_help=True, help="For authors: run lecture
 app.add_typer(data_app, name="data")
 app.add_typer(notebooks_app, name="notebooks")
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 140)
 
 
 @app.command()
@@ -45,12 +46,26 @@ def demo(
     run_demo(folder, console)
 
 
+@app.command()
+def models() -> None:
+    """Every network of the lecture: paper, parameters here and as published, receptive field, stride, lecture."""
+    from coursekit.models import CATALOGUE
+
+    numbers = [Column(name, no_wrap=True, justify="right") for name in ("parameters", "published", "field", "stride")]
+    table = Table(Column("network", no_wrap=True), *numbers, "paper", "lecture", box=box.SIMPLE)
+    for facts in CATALOGUE:
+        field = str(facts.receptive_field or "all")
+        numbers_told = f"{facts.parameters:,}", facts.published, field, str(facts.stride)
+        table.add_row(facts.title, *numbers_told, f"{facts.paper} {facts.year}", facts.lecture)
+    console.print(table)
+
+
 @data_app.command("list")
 def list_data() -> None:
     """Every set: what it is, whether it is here, its size and its terms."""
     from coursekit import data
 
-    table = Table("set", "what", "pictures", "size", "here", "terms")
+    table = Table("set", "what", "pictures", "size", "here", "terms", box=box.SIMPLE)
     for record in data.catalogue():
         size = f"{record.size_mb:g} MB" if record.size_mb else ""
         pictures = f"{record.images:,}" if record.images else ""

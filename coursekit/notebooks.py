@@ -1,6 +1,6 @@
 """The authors' tools: run a lecture and store its outputs, generate the assignments from the solutions.
 
-Both write files that change only when their content does: no counters, no times, no widget ids.
+Both write files that change only when their content does: no times, no progress bars, no widget ids.
 """
 
 import logging
@@ -49,12 +49,8 @@ def quiet_notebook(notebook: NotebookNode) -> NotebookNode:
     )
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.execution_count = None
             cell.metadata.pop("execution", None)
             cell.outputs = [output for output in cell.outputs if not _is_noise(output)]
-            for output in cell.outputs:
-                if output.output_type == "execute_result":
-                    output.execution_count = None
     return notebook
 
 
