@@ -1,0 +1,88 @@
+"""The networks of the lecture, one file an architecture, each readable alone from top to bottom.
+
+===================  ==========================================================================
+patch_classifier.py  `PatchClassifier`: one window, one pixel; and the same network made dense
+fcn.py               `FCN32s`, `FCN16s`, `FCN8s`, `convolutionalize`: a classifier turned dense
+deconvnet.py         `DeconvNet`: the decoder as the encoder's mirror image
+segnet.py            `SegNet`: the same without the fully connected layers
+unet.py              `UNet`: skips that carry features
+pspnet.py            `PSPNet`: pooling at four scales
+resnet.py, fpn.py    `ResNet`, `FPN`: the backbone of PSPNet and of what follows
+faster_rcnn.py       `FasterRCNN`: boxes; with rpn.py, roi_heads.py and boxes.py
+mask_rcnn.py         `MaskRCNN`: boxes first, then a mask in each
+keypoint_rcnn.py     `KeypointRCNN`: boxes first, then seventeen one-hot masks in each
+yolact.py            `YOLACT`: prototypes and coefficients, in real time
+yolop.py             `YOLOP`: vehicles, drivable area and lanes from one encoder
+blocks.py            what several of them share
+catalogue.py         `CATALOGUE`, a table of `Facts`: paper, year, parameters, receptive field, lecture
+===================  ==========================================================================
+
+`create(name, **options)` builds any network of the lecture that `names()` lists. A file is imported when its
+class is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from coursekit.models.catalogue import CATALOGUE, Facts
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_CLASSES = {
+    "patch_classifier": "PatchClassifier",
+    "fcn32s": "FCN32s",
+    "fcn16s": "FCN16s",
+    "fcn8s": "FCN8s",
+    "deconvnet": "DeconvNet",
+    "segnet": "SegNet",
+    "unet": "UNet",
+    "pspnet": "PSPNet",
+    "mask_rcnn": "MaskRCNN",
+    "keypoint_rcnn": "KeypointRCNN",
+    "yolact": "YOLACT",
+    "yolop": "YOLOP",
+}
+_FILES = {
+    "patch_classifier": ("PatchClassifier",),
+    "fcn": ("FCN32s", "FCN16s", "FCN8s", "convolutionalize"),
+    "deconvnet": ("DeconvNet",),
+    "segnet": ("SegNet",),
+    "unet": ("UNet",),
+    "pspnet": ("PSPNet",),
+    "resnet": ("ResNet",),
+    "fpn": ("FPN",),
+    "faster_rcnn": ("FasterRCNN",),
+    "mask_rcnn": ("MaskRCNN",),
+    "keypoint_rcnn": ("KeypointRCNN",),
+    "yolact": ("YOLACT",),
+    "yolop": ("YOLOP",),
+}
+_HOMES = {public: file for file, publics in _FILES.items() for public in publics}
+
+__all__ = ["CATALOGUE", "Facts", "create", "names", *_HOMES]  # noqa: PLE0604
+
+
+def names() -> list[str]:
+    """What `create` knows, in the order of the lecture."""
+    return list(_CLASSES)
+
+
+def create(name: str, **options: Any) -> "nn.Module":
+    """The model of that name; the options are those of its class, and the defaults its published size.
+
+    Raises ValueError for an unknown name.
+    """
+    if name not in _CLASSES:
+        raise ValueError(f"no model is called {name!r}; there are {', '.join(names())}")
+    return __getattr__(_CLASSES[name])(**options)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
