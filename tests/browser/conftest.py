@@ -111,7 +111,8 @@ class Notebook:
     def errors(self):
         return self.page.evaluate(
             """() => window.jupyterapp.shell.currentWidget.content.model.sharedModel.cells
-                .flatMap(cell => (cell.toJSON().outputs || []).filter(o => o.output_type === 'error').map(o => o.evalue))"""
+                .flatMap(cell => cell.toJSON().outputs || [])
+                .filter(output => output.output_type === 'error').map(output => output.evalue)"""
         )
 
     def cell(self, cell_id):
