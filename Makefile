@@ -10,12 +10,13 @@ LECTURES := $(sort $(wildcard lectures/*.ipynb))
 # nbgrader calls `alembic`, and Jupyter its kernels, through PATH.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help install lab test demo bench check
+.PHONY: help install lab test check demo gate bench
 
 help:
 	@echo "make lab     open JupyterLab on the first lecture"
 	@echo "make test    run every test and every notebook"
 	@echo "make demo    an instructor's day: release, collect, autograde, feedback, grades"
+	@echo "make gate    every exercise against wrong and right answers"
 	@echo "make bench   measure against the other libraries"
 	@echo "make check   lint and types only"
 
@@ -37,7 +38,7 @@ lab: install
 	$(BIN)/jupyter lab $(firstword $(LECTURES))
 
 # Tensors are small here: more threads only wait for each other on a busy machine.
-test demo: export OMP_NUM_THREADS ?= 1
+test demo gate: export OMP_NUM_THREADS ?= 1
 
 test: check
 	$(BIN)/python -m pytest
@@ -50,6 +51,10 @@ check: install
 
 demo: install
 	$(BIN)/coursekit demo
+
+# Every exercise against its mistakes, its right variants and mutants of its solution.
+gate: install
+	$(BIN)/python tests/exercises/gate.py
 
 bench: install
 	$(BIN)/python -m pytest tests/bench --benchmark-only

@@ -40,10 +40,13 @@ def find(exercise: str) -> Exercise:
     Raises:
         KeyError: there is none of that name; the message lists those there are.
     """
-    exercises = {e.name: e for name in ASSIGNMENTS for e in load(name).exercises.values()}
-    if exercise not in exercises:
-        raise KeyError(f"no exercise {exercise!r}; there are: {', '.join(exercises)}")
-    return exercises[exercise]
+    known: list[str] = []
+    for name in ASSIGNMENTS:
+        exercises = load(name).exercises
+        if exercise in exercises:
+            return exercises[exercise]
+        known += exercises
+    raise KeyError(f"no exercise {exercise!r}; there are: {', '.join(known)}")
 
 
 def check(exercise: str, answer: Any, seed: int | None = None) -> float:

@@ -60,20 +60,20 @@ class Student:
     deserves: dict[str, float]
 
 
-EXERCISES = ("nearest", "nails", "pool", "unpool", "segnet")
+EXERCISES = ("nearest", "nails", "pool", "unpool", "segnet", "autopsy")
 
 
 def the_class() -> list[Student]:
     none = dict.fromkeys(EXERCISES, 0.0)
-    full = {"nearest": 2.0, "nails": 2.0, "pool": 4.0, "unpool": 4.0, "segnet": 8.0}
+    full = {"nearest": 2.0, "nails": 2.0, "pool": 4.0, "unpool": 4.0, "segnet": 8.0, "autopsy": 2.0}
     return [
         Student("ada", "right", EXERCISES, {}, full),
         Student(
             "ben",
             "half-right",
-            ("nearest", "nails", "pool"),
+            ("nearest", "nails", "pool", "autopsy"),
             {"unpool": IGNORES_INDICES, "segnet": FORGETS_THE_POOLING},
-            {**full, "unpool": 0.0, "segnet": 3.0},
+            {**full, "unpool": 0.0, "segnet": 3.0, "autopsy": 0.0},
         ),
         Student(
             "cai",
@@ -86,9 +86,9 @@ def the_class() -> list[Student]:
         Student(
             "eli",
             "crashing",
-            ("nearest", "nails", "pool", "segnet"),
+            ("nearest", "nails", "pool", "segnet", "autopsy"),
             {"unpool": ENDS_PYTHON},
-            {**full, "unpool": 0.0, "segnet": 0.0},
+            {**full, "unpool": 0.0, "segnet": 0.0, "autopsy": 0.0},
         ),
     ]
 

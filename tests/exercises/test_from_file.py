@@ -21,6 +21,7 @@ bed_of_nails = variants.bed_of_nails.slices
 max_pool_with_indices = variants.max_pool_with_indices.unfold
 max_unpool = variants.max_unpool.scatter
 TinySegNet = variants.TinySegNet.Plain
+mended_restore = variants.mended_restore.mask
 """
 
 
@@ -36,7 +37,7 @@ def answers(tmp_path):
 
 def test_a_perfect_file_gets_every_point(answers):
     report = assess_file("01_unpooling", answers(FULL))
-    assert report.score == report.max_score == 20
+    assert report.score == report.max_score == 22
 
 
 def test_each_broken_exercise_fails_alone(answers, monkeypatch):
@@ -69,6 +70,7 @@ del max_unpool
         "max_pool_with_indices": 0,
         "max_unpool": 0,
         "TinySegNet": 8,
+        "mended_restore": 2,
     }
     assert "does a loop never end" in report.exercises["bed_of_nails"].verdict
     assert "exit code 7" in report.exercises["max_pool_with_indices"].verdict
@@ -88,7 +90,7 @@ del max_unpool
 def test_a_file_that_does_not_import_says_why(answers, text, told):
     report = assess_file("01_unpooling", answers(text))
     assert report.score == 0
-    assert len(report.exercises) == 5
+    assert len(report.exercises) == 6
     assert all(told in exercise.verdict for exercise in report.exercises.values())
 
 

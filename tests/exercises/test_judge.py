@@ -187,7 +187,7 @@ def test_check_names_an_unknown_exercise():
 def test_assess_judges_what_is_there():
     report = assess("01_unpooling", {"nearest_unpool": right})
     assert report.score == 2
-    assert report.max_score == load("01_unpooling").points == 20
+    assert report.max_score == load("01_unpooling").points == 22
     assert report.exercises["TinySegNet"].verdict == "TinySegNet is not defined"
     assert report.to_dict()["exercises"]["nearest_unpool"]["checks"][0]["passed"] is True
 

@@ -34,13 +34,13 @@ def day(tmp_path_factory):
 def test_marks_are_what_each_submission_deserves(day):
     _, grades, _ = day
     assert {name: sum(points.values()) for name, points in grades.items()} == {
-        "ada": 20,
+        "ada": 22,
         "ben": 11,
         "cai": 0,
         "dee": 0,
         "eli": 8,
     }
-    assert grades["eli"] == {"nearest": 2, "nails": 2, "pool": 4, "unpool": 0, "segnet": 0}
+    assert grades["eli"] == {"nearest": 2, "nails": 2, "pool": 4, "unpool": 0, "segnet": 0, "autopsy": 0}
 
 
 @pytest.mark.slow
@@ -56,7 +56,7 @@ def test_grades_and_feedback_are_written(day):
     folder, _, _ = day
     rows = list(csv.DictReader((folder / "grading" / "grades.csv").open()))
     assert {row["student_id"]: float(row["score"]) for row in rows} == {
-        "ada": 20,
+        "ada": 22,
         "ben": 11,
         "cai": 0,
         "dee": 0,

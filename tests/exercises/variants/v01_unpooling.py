@@ -203,3 +203,18 @@ class TinySegNet:
             b, inner = self.pool(self.second(a))
             c = self.third(max_unpool.scatter(b, inner, a.shape[2:]))
             return self.last(max_unpool.scatter(c, outer, x.shape[2:]))
+
+
+class mended_restore:  # noqa: N801
+    def two_levels(x):
+        once, outer = max_pool_with_indices.unfold(x, 2)
+        twice, inner = max_pool_with_indices.unfold(once, 2)
+        return max_unpool.scatter(max_unpool.scatter(twice, inner, once.shape[2:]), outer, x.shape[2:])
+
+    def one_window_of_four(x):
+        values, indices = max_pool_with_indices.unfold(x, 4)
+        return max_unpool.scatter(values, indices, x.shape[2:])
+
+    def mask(x):
+        blocks = F.max_pool2d(x, 4)
+        return x * (x == blocks.repeat_interleave(4, 2).repeat_interleave(4, 3)).to(x.dtype)
