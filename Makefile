@@ -34,8 +34,9 @@ $(STAMP): pyproject.toml constraints.txt
 		|| { echo "The installation stopped (pip says why above). Without a network it cannot begin; with one, run make again: it goes on where it stopped." >&2; exit 1; }
 	@touch $@
 
+# Jupyter refuses to run as root, in a container for instance, unless it is told that this is meant.
 lab: install
-	$(BIN)/jupyter lab $(firstword $(LECTURES))
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(firstword $(LECTURES))
 
 # Tensors are small here: more threads only wait for each other on a busy machine.
 test demo gate: export OMP_NUM_THREADS ?= 1
