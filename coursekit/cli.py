@@ -47,16 +47,28 @@ def demo(
 
 
 @app.command()
-def models() -> None:
-    """Every network of the lecture: paper, parameters here and as published, receptive field, stride, lecture."""
+def models(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the table in docs/models.md.")] = False,
+) -> None:
+    """Every network of the lecture: parameters here and as published, receptive field, stride, paper, lecture."""
     from coursekit.models import CATALOGUE
 
-    numbers = [Column(name, no_wrap=True, justify="right") for name in ("parameters", "published", "field", "stride")]
-    table = Table(Column("network", no_wrap=True), *numbers, "paper", "lecture", box=box.SIMPLE)
-    for facts in CATALOGUE:
-        field = str(facts.receptive_field or "all")
-        numbers_told = f"{facts.parameters:,}", facts.published, field, str(facts.stride)
-        table.add_row(facts.title, *numbers_told, f"{facts.paper} {facts.year}", facts.lecture)
+    numbers = ("parameters", "published", "field", "stride")
+    rows = [
+        (
+            *(facts.title, f"{facts.parameters:,}", facts.published, str(facts.receptive_field or "all")),
+            *(str(facts.stride), f"{facts.paper} {facts.year}", facts.lecture),
+        )
+        for facts in CATALOGUE
+    ]
+    if markdown:
+        print(f"| network | {' | '.join(numbers)} | paper | lecture |\n|---|---:|---:|---:|---:|---|---|")
+        print("\n".join(f"| {' | '.join(row)} |" for row in rows))
+        return
+    columns = [Column(name, no_wrap=True, justify="right") for name in numbers]
+    table = Table(Column("network", no_wrap=True), *columns, "paper", "lecture", box=box.SIMPLE)
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
 
 
