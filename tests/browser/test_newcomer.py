@@ -10,10 +10,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SCREENSHOTS = os.environ.get("COURSEKIT_SCREENSHOTS")
 
 
-def keep(page, name):
+def keep(part, name):
+    """A screenshot for the documents, when COURSEKIT_SCREENSHOTS names a folder such as docs/images."""
     if SCREENSHOTS:
         Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))
+        part.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))
 
 
 def test_the_lecture_runs_and_its_figure_steps(open_notebook):
@@ -25,7 +26,6 @@ def test_the_lecture_runs_and_its_figure_steps(open_notebook):
     figure.wait_for(timeout=30_000)
     told = figure.locator("output")
     assert "Stamp 1 of 4" in told.inner_text()
-    keep(lecture.page, "microscope-1")
 
     figure.get_by_label("next stamp").click()
     assert "Stamp 2 of 4: the input value 2 in row 0, column 1" in told.inner_text()
@@ -39,7 +39,7 @@ def test_the_lecture_runs_and_its_figure_steps(open_notebook):
     assert "an even pattern" in told.inner_text()
     figure.get_by_label("stride").select_option("2")
     assert "a checkerboard" in told.inner_text()
-    keep(lecture.page, "microscope-2")
+    keep(figure, "microscope")
 
 
 def test_stepping_needs_no_kernel(open_notebook):
@@ -82,7 +82,7 @@ def test_a_first_answer_turns_the_check_green(open_notebook):
         assignment.cell(cell)
         page.evaluate(run)
     check.get_by_text("whole map repeated").first.wait_for(timeout=30_000)
-    keep(page, "check-wrong")
+    keep(check, "check")
 
     right = "    return x.repeat_interleave(scale, 2).repeat_interleave(scale, 3)\n"
     assignment.write("nearest-answer", f"def nearest_unpool(x, scale):\n{right}")
@@ -91,4 +91,3 @@ def test_a_first_answer_turns_the_check_green(open_notebook):
         page.evaluate(run)
     check.get_by_text("2 of 2 points").wait_for(timeout=30_000)
     assert check.get_by_text("✓ passed").count() == 3
-    keep(page, "check-right")

@@ -205,7 +205,7 @@ class TinySegNet:
             return self.last(max_unpool.scatter(c, outer, x.shape[2:]))
 
 
-class mended_restore:  # noqa: N801
+class mended_restore:
     def two_levels(x):
         once, outer = max_pool_with_indices.unfold(x, 2)
         twice, inner = max_pool_with_indices.unfold(once, 2)
