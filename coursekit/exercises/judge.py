@@ -28,9 +28,9 @@ def judge(exercise: Exercise, function: Any, seed: int = 0) -> ExerciseReport:
     results: list[CheckResult] = []
     wrong: dict[str, list[Call]] = {}
     for check in exercise.checks:
-        missing = next((r for r in results if r.name == check.needs and not r.passed), None)
-        if missing:
-            results.append(CheckResult(check.name, check.points, False, f"waits for “{missing.name}”"))
+        awaited = next((r for r in results if not r.passed and (r.name == check.needs or r.endless)), None)
+        if awaited:
+            results.append(CheckResult(check.name, check.points, False, f"waits for “{awaited.name}”"))
             continue
         answer = Answer(function, watch)
         result = _run(check, answer, Draw(seed, exercise.name, check.run.__name__), exercise.mistakes)
@@ -62,7 +62,7 @@ def _run(check: Check, answer: Answer, draw: Draw, mistakes: dict[str, Mistake])
     except expect.CheckFailed as verdict:
         return wrong(verdict.message, verdict.mistake, _picture(verdict.got, verdict.expected))
     except TimeLimit:
-        return wrong(f"no result after {check.seconds:g} s: does a loop never end?")
+        return replace(wrong(f"no result after {check.seconds:g} s: does a loop never end?"), endless=True)
     except AnswerRaised as raised:
         return wrong(_explain(raised.error))
     except Exception as error:  # an odd result that the check itself stumbled over

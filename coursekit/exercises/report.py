@@ -12,7 +12,10 @@ _WINDOW = 5  # rows and columns of an array that a report shows
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check. `message` says what was seen; `mistake` is the recognised mistake's name, `hint` the way on."""
+    """One check. `message` says what was seen; `mistake` is the recognised mistake's name, `hint` the way on.
+
+    `endless` tells that the time ran out, so that the other checks of the exercise need not try.
+    """
 
     name: str
     points: float
@@ -21,6 +24,7 @@ class CheckResult:
     mistake: str | None = None
     hint: str = ""
     picture: str = ""
+    endless: bool = False
 
 
 @dataclass(repr=False)
