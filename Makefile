@@ -58,4 +58,4 @@ gate: install
 	$(BIN)/python tests/exercises/gate.py
 
 bench: install
-	$(BIN)/python -m pytest tests/bench --benchmark-only
+	$(BIN)/python -m pytest tests/bench/bench_*.py --benchmark-only --benchmark-columns=median --benchmark-sort=name -q
