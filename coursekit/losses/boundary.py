@@ -40,10 +40,17 @@ def signed_distance(mask: Bool[Tensor, "*batch h w"]) -> Float[Tensor, "*batch h
     return torch.from_numpy(distances).view(mask.shape).to(mask.device)
 
 
-def distance_maps(target: Int[Tensor, "*batch h w"], num_classes: int) -> Float[Tensor, "*batch c h w"]:
-    """The signed distance to each class of a label map; an ignored pixel lies outside every class."""
-    classes = torch.arange(num_classes, device=target.device).view(-1, 1, 1)
-    return signed_distance(target.unsqueeze(-3) == classes)
+def class_masks(target: Int[Tensor, "*batch h w"], num_classes: int, ignore_index: int) -> Bool[Tensor, "*batch c h w"]:
+    """The pixels of each class; an ignored pixel belongs to none."""
+    classes = torch.arange(num_classes, device=target.device)
+    return target.unsqueeze(-3) == classes.masked_fill(classes == ignore_index, -1).view(-1, 1, 1)
+
+
+def distance_maps(
+    target: Int[Tensor, "*batch h w"], num_classes: int, ignore_index: int = 255
+) -> Float[Tensor, "*batch c h w"]:
+    """The `signed_distance` of each class of a label map; an ignored pixel lies outside every class."""
+    return signed_distance(class_masks(target, num_classes, ignore_index))
 
 
 class DistanceMaps:
@@ -55,8 +62,10 @@ class DistanceMaps:
     in `folder`, where all workers and later runs find it too; one sample takes 4·C·H·W bytes.
     """
 
-    def __init__(self, num_classes: int, folder: str | os.PathLike[str] | None = None) -> None:
-        self.num_classes = num_classes
+    def __init__(
+        self, num_classes: int, *, ignore_index: int = 255, folder: str | os.PathLike[str] | None = None
+    ) -> None:
+        self.num_classes, self.ignore_index = num_classes, ignore_index
         self.folder = None if folder is None else Path(folder).expanduser()
         self.memory: dict[str, Tensor] = {}
 
@@ -65,24 +74,29 @@ class DistanceMaps:
 
     def of(self, target: Int[Tensor, "h w"]) -> Float[Tensor, "c h w"]:
         """The maps of one label map, computed if it has not been seen before."""
-        content = np.ascontiguousarray(target.cpu().numpy())
-        shape = "x".join(map(str, (self.num_classes, *content.shape)))
-        key = f"{shape}-{hashlib.blake2b(content.tobytes(), digest_size=16).hexdigest()}"
+        pixels = np.ascontiguousarray(target.cpu().numpy())
+        about = f"{self.num_classes} {self.ignore_index} {pixels.shape} {pixels.dtype}".encode()
+        key = hashlib.blake2b(about + pixels.tobytes(), digest_size=16).hexdigest()
         if self.folder is None:
             if key not in self.memory:
-                self.memory[key] = distance_maps(target, self.num_classes)
+                self.memory[key] = self.compute(target)
             return self.memory[key]
         path = self.folder / f"{key}.npy"
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(f".{os.getpid()}")
             with partial.open("wb") as file:
-                np.save(file, distance_maps(target, self.num_classes).cpu().numpy())
+                np.save(file, self.compute(target).cpu().numpy())
             partial.replace(path)  # whole or not at all, whichever worker comes first
         return torch.from_numpy(np.load(path)).to(target.device)
 
+    def compute(self, target: Int[Tensor, "h w"]) -> Float[Tensor, "c h w"]:
+        """The maps of one label map, whether it has been seen or not."""
+        return distance_maps(target, self.num_classes, self.ignore_index)
+
     def __repr__(self) -> str:
-        return f"DistanceMaps(num_classes={self.num_classes}, folder={str(self.folder) if self.folder else None!r})"
+        where = "memory" if self.folder is None else self.folder
+        return f"DistanceMaps({self.num_classes} classes, ignoring {self.ignore_index}, in {where})"
 
 
 def boundary_loss(
@@ -95,14 +109,14 @@ def boundary_loss(
 ) -> Float[Tensor, ""]:
     """Boundary loss: the mean of φ_c(x) s_c(x) over valid pixels and classes, φ_c the signed distance to class c.
 
-    Kervadec et al. 2019, equation 5, which add it to a region loss with a weight that grows, for alone it has
+    Kervadec et al. 2019, who add it to a region loss with a weight that grows, for alone it has
     poor minima. Negative values are right: the best loss is the mean depth inside the objects. `distances` are
     the target's `distance_maps`, computed here when not given. A class that is absent or everywhere has φ = 0.
     MONAI agrees; LIVIAETS averages over the classes chosen by `idc`, mostly the foreground alone.
     """
     s = prepare(logits, target).softmax(1)
     if distances is None:
-        distances = distance_maps(target, logits.shape[1])
+        distances = distance_maps(target, logits.shape[1], ignore_index)
     first = 0 if include_background else 1
     s, distances = s[:, first:], distances[:, first:].to(s)
     valid = target != ignore_index
@@ -119,17 +133,17 @@ def hausdorff_loss(
 ) -> Float[Tensor, ""]:
     """Hausdorff loss: the mean of (s − g)² (d_s^α + d_g^α) over the pixels and the foreground classes.
 
-    Karimi and Salcudean 2020, equation 8. d is the distance to the boundary from either side, counted to the
-    nearest pixel beyond it: d_g of the mask, d_s of the prediction where s > ½; 0 where one of them is empty or
-    full. `distances` are the target's `distance_maps`; those of the prediction change with every step and are
-    computed here. An ignored pixel counts as background; where all are ignored, the loss is 0. MONAI
+    Karimi and Salcudean 2020, the form with distance transforms. d is the distance to the nearest pixel on the
+    other side of the boundary, d_g of the mask's and d_s of that of the prediction, s > ½; 0 where one of them is
+    empty or full. `distances` are the target's `distance_maps`; those of the prediction change with every step
+    and are computed here. An ignored pixel counts as background; where all are ignored, the loss is 0. MONAI
     (`include_background=False`) agrees; LIVIAETS measures the distance inside alone. Raises ValueError for fewer
     than two classes.
     """
     if logits.shape[1] < 2:
         raise ValueError(f"the Hausdorff loss is over the foreground classes: {logits.shape[1]} class is too few")
     s = prepare(logits, target).softmax(1)[:, 1:]
-    g = target.unsqueeze(1) == torch.arange(1, logits.shape[1], device=target.device).view(-1, 1, 1)
+    g = class_masks(target, logits.shape[1], ignore_index)[:, 1:]
     to_mask = signed_distance(g) if distances is None else distances[:, 1:]
     to_prediction = signed_distance(s.detach() > 0.5)
     fields = unsigned(to_prediction.to(s)) ** alpha + unsigned(to_mask.to(s)) ** alpha

@@ -4,12 +4,13 @@ Dice is here the linear class mean of `coursekit.losses.region`: 2 Σ gs / (Σ s
 """
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from coursekit.losses.base import Loss, power
+from coursekit.losses.base import Loss, power, prepare
 from coursekit.losses.distribution import cross_entropy, focal_loss, reduce, weighted_cross_entropy
-from coursekit.losses.region import focal_tversky_loss, mean_over_present, overlap_sums
+from coursekit.losses.region import focal_tversky_loss, mean_over_present, overlap_sums, probabilities
 
 
 def combo_loss(
@@ -29,7 +30,7 @@ def combo_loss(
     """
     weight = None if beta is None else [1 - beta] + [beta] * (logits.shape[1] - 1)
     pixels = weighted_cross_entropy(logits, target, weight=weight, ignore_index=ignore_index)
-    sums = overlap_sums(logits, target, ignore_index, include_background)
+    sums = overlap_sums(probabilities(logits, target), target, ignore_index, include_background)
     return alpha * pixels - (1 - alpha) * mean_over_present(sums.dice(), sums.actual)
 
 
@@ -45,9 +46,10 @@ def dice_ce_loss(
     Isensee et al. 2021 (nnU-Net), whose −Dice makes it smaller by 1. MONAI's `DiceCELoss(softmax=True)` agrees;
     given probabilities, it takes a softmax of them for the cross-entropy. `include_background` concerns Dice.
     """
-    sums = overlap_sums(logits, target, ignore_index, include_background)
-    region = mean_over_present(1 - sums.dice(), sums.actual)
-    return region + cross_entropy(logits, target, ignore_index=ignore_index)
+    log_s = prepare(logits, target).log_softmax(1)
+    sums = overlap_sums(log_s.exp(), target, ignore_index, include_background)  # one softmax for both
+    pixels = F.nll_loss(log_s, target, ignore_index=ignore_index, reduction="sum")
+    return mean_over_present(1 - sums.dice(), sums.actual) + reduce(pixels, target, "mean", ignore_index)
 
 
 def unified_focal_loss(
@@ -102,11 +104,12 @@ def exponential_logarithmic_loss(
     Wong et al. 2018, who take the mean over classes after the power, not before, and weigh each pixel with
     √(Σ_k f_k / f_t), f the frequency of a class; SegLossOdyssey leaves the power off the cross-entropy.
     """
-    sums = overlap_sums(logits, target, ignore_index, include_background)
-    missing = mean_over_present(1 - sums.dice(), sums.actual).clamp(max=1 - torch.finfo(logits.dtype).eps)
+    sums = overlap_sums(probabilities(logits, target), target, ignore_index, include_background)
+    region = mean_over_present(1 - sums.dice(), sums.actual)
+    region = region.clamp(max=1 - torch.finfo(region.dtype).eps)  # ln 0
     pixels = cross_entropy(logits, target, reduction="none", ignore_index=ignore_index)
     mean = reduce(power(pixels, gamma), target, "mean", ignore_index)
-    return dice_weight * power(-torch.log1p(-missing), gamma) + ce_weight * mean
+    return dice_weight * power(-torch.log1p(-region), gamma) + ce_weight * mean
 
 
 class ComboLoss(Loss, function=combo_loss):

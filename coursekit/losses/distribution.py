@@ -140,7 +140,7 @@ def distance_penalized_cross_entropy(
     """
     pixels = cross_entropy(logits, target, reduction="none", ignore_index=ignore_index)
     if distances is None:
-        distances = distance_maps(target, logits.shape[1])
+        distances = distance_maps(target, logits.shape[1], ignore_index)
     distances = distances.to(pixels)
     own = torch.where(target == ignore_index, 0, target).flatten(1)
     depth = -distances.flatten(2).gather(1, own.unsqueeze(1)).squeeze(1).clamp(max=0)  # d − 1

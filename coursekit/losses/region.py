@@ -9,78 +9,39 @@ over each picture unless `batch=True`, averages over absent classes too and smoo
 batch, counts an absent class as 0 in the mean and does not smooth; SegLossOdyssey returns −Dice, smoothed with 1.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from coursekit.losses.base import Loss, power, prepare
 
 # Building blocks
 
-PIXELS = (0, 2, 3)
+PIXELS = (0, 2, 3)  # what a sum over the batch runs over
 
 
-def classes_and_validity(
-    target: Int[Tensor, "n h w"], num_classes: int, ignore_index: int
-) -> tuple[Int[Tensor, "n 1 h w"], Bool[Tensor, "n 1 h w"] | None]:
-    """The class of each pixel, 0 where ignored, and where it is valid: None for everywhere, which saves passes."""
-    own = target.unsqueeze(1)
+def probabilities(logits: Float[Tensor, "n c h w"], target: Int[Tensor, "n h w"]) -> Float[Tensor, "n c h w"]:
+    """The softmax over the classes."""
+    return prepare(logits, target).softmax(1)
+
+
+def with_labels(
+    s: Float[Tensor, "n c h w"],
+    target: Int[Tensor, "n h w"],
+    ignore_index: int,
+    include_background: bool = True,
+) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
+    """The probabilities s and the one-hot target g, both 0 in every class where the target is ignored."""
+    num_classes, own = s.shape[1], target.unsqueeze(1)
+    ones = s.new_ones(()).expand(own.shape)
     least, greatest = target.aminmax()
-    if least >= 0 and greatest < num_classes and not 0 <= ignore_index < num_classes:
-        return own, None
-    valid = own != ignore_index
-    return torch.where(valid, own, 0), valid
-
-
-def probabilities_and_labels(
-    logits: Float[Tensor, "n c h w"], target: Int[Tensor, "n h w"], ignore_index: int
-) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
-    """The softmax s and the one-hot target g, both 0 in every class where the target is ignored."""
-    s = prepare(logits, target).softmax(1)
-    own, valid = classes_and_validity(target, s.shape[1], ignore_index)
-    if valid is None:
-        return s, torch.zeros_like(s).scatter_(1, own, 1)
-    return s * valid, torch.zeros_like(s).scatter_(1, own, valid.to(s))
-
-
-class _Sums(torch.autograd.Function):
-    """(g * s).sum((0, 2, 3)), s.sum((0, 2, 3)) or s.square().sum((0, 2, 3)), and g.sum((0, 2, 3)), without ever making g.
-
-    In a pixel only the true class has g = 1: its s is gathered and added to the sum of its class. Along with the gradient, written out by
-    hand (g for the first sum, 1 or 2s for the second), that halves the time at many classes.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, s: Tensor, own: Tensor, valid: Tensor | None, squared: bool
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        ctx.save_for_backward(s, own)
-        ctx.squared = squared
-        ones = s.new_ones(()).expand(own.shape) if valid is None else valid.to(s)
-        actual = sum_by_class(ones, own, s.shape[1])
-        ctx.mark_non_differentiable(actual)
-        predicted = (s.square() if squared else s).sum((0, 2, 3))
-        return sum_by_class(s.gather(1, own), own, s.shape[1]), predicted, actual
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, overlap: Tensor, predicted: Tensor, _: Tensor) -> tuple[Tensor, None, None, None]:
-        s, own = ctx.saved_tensors
-        slope = predicted.view(-1, 1, 1) * 2 * s if ctx.squared else predicted.view(-1, 1, 1).expand_as(s).contiguous()
-        slope.scatter_add_(1, own, overlap.index_select(0, own.flatten()).view_as(own))
-        return slope, None, None, None
-
-
-def sum_by_class(
-    pixels: Float[Tensor, "n 1 h w"], own: Int[Tensor, "n 1 h w"], num_classes: int
-) -> Float[Tensor, "c"]:
-    """The sum over the pixels of each class; column by column first, so that additions do not wait for each other."""
-    width = own.shape[-1]
-    columns = pixels.new_zeros(num_classes, width)
-    return columns.scatter_add_(0, own.reshape(-1, width), pixels.reshape(-1, width)).sum(1)
+    if least < 0 or greatest >= num_classes or 0 <= ignore_index < num_classes:  # else there is nothing to ignore
+        valid = own != ignore_index
+        s, own, ones = s * valid, torch.where(valid, own, 0), valid.to(s)
+    g = torch.zeros_like(s).scatter_(1, own, ones)
+    return (s, g) if include_background else (s[:, 1:], g[:, 1:])
 
 
 def divide(numerator: Float[Tensor, "*k"], denominator: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
@@ -112,7 +73,7 @@ class Sums(NamedTuple):
 
 
 def overlap_sums(
-    logits: Float[Tensor, "n c h w"],
+    s: Float[Tensor, "n c h w"],
     target: Int[Tensor, "n h w"],
     ignore_index: int,
     include_background: bool = True,
@@ -121,11 +82,9 @@ def overlap_sums(
     pooled: bool = False,
 ) -> Sums:
     """Σ gs, Σ s (Σ s² if `squared`) and Σ g over the batch, of each class or of all."""
-    s = prepare(logits, target).softmax(1)
-    own, valid = classes_and_validity(target, s.shape[1], ignore_index)
-    sums = _Sums.apply(s if valid is None else s * valid, own, valid, squared)
-    sums = sums if include_background else (x[1:] for x in sums)
-    return Sums(*(x.sum() for x in sums)) if pooled else Sums(*sums)
+    s, g = with_labels(s, target, ignore_index, include_background)
+    axes = None if pooled else PIXELS
+    return Sums((g * s).sum(axes), (s.square() if squared else s).sum(axes), g.sum(axes))
 
 
 # The losses
@@ -147,7 +106,8 @@ def dice_loss(
     MONAI (`squared_pred=True` squares), smp and LIVIAETS average over classes; SegLossOdyssey's `square=True`
     squares the sums instead of the terms.
     """
-    sums = overlap_sums(logits, target, ignore_index, include_background, squared=squared, pooled=pooled)
+    s = probabilities(logits, target)
+    sums = overlap_sums(s, target, ignore_index, include_background, squared=squared, pooled=pooled)
     return mean_over_present(1 - sums.dice(), sums.actual)
 
 
@@ -164,7 +124,8 @@ def iou_loss(
     Rahman and Wang 2016; `pooled=False` is the mean over the classes present, as MONAI
     (`jaccard=True`) and smp take it.
     """
-    overlap, predicted, actual = overlap_sums(logits, target, ignore_index, include_background, pooled=pooled)
+    s = probabilities(logits, target)
+    overlap, predicted, actual = overlap_sums(s, target, ignore_index, include_background, pooled=pooled)
     return mean_over_present(1 - divide(overlap, predicted + actual - overlap), actual)
 
 
@@ -183,7 +144,7 @@ def tversky_loss(
     while Keras code (Jadon, Yeung) names the weight of the false *negatives* α or δ. Never pooled: over all
     classes of a softmax Σ fp = Σ fn, and α and β would not matter.
     """
-    sums = overlap_sums(logits, target, ignore_index, include_background)
+    sums = overlap_sums(probabilities(logits, target), target, ignore_index, include_background)
     return mean_over_present(1 - sums.tversky(alpha, beta), sums.actual)
 
 
@@ -201,7 +162,7 @@ def asymmetric_similarity_loss(
     weights that sum to 1. β = 1 is Dice.
     """
     share = beta**2 / (1 + beta**2)
-    sums = overlap_sums(logits, target, ignore_index, include_background)
+    sums = overlap_sums(probabilities(logits, target), target, ignore_index, include_background)
     return mean_over_present(1 - sums.tversky(1 - share, share), sums.actual)
 
 
@@ -221,7 +182,7 @@ def focal_tversky_loss(
     and in Keras code `gamma` is the exponent itself, 0.75, and smp takes the power of the mean, not the mean
     of the powers.
     """
-    sums = overlap_sums(logits, target, ignore_index, include_background)
+    sums = overlap_sums(probabilities(logits, target), target, ignore_index, include_background)
     return mean_over_present(power(1 - sums.tversky(alpha, beta), 1 / gamma), sums.actual)
 
 
@@ -237,7 +198,7 @@ def generalized_dice_loss(
     Sudre et al. 2017, section 2.1. The weight of an absent class is infinite; here it is 0. MONAI takes the
     greatest finite weight instead, LIVIAETS 1e20.
     """
-    overlap, predicted, actual = overlap_sums(logits, target, ignore_index, include_background)
+    overlap, predicted, actual = overlap_sums(probabilities(logits, target), target, ignore_index, include_background)
     weight = torch.where(actual > 0, 1 / actual.clamp(min=1) ** 2, 0)
     numerator, denominator = 2 * (weight * overlap).sum(), (weight * (predicted + actual)).sum()
     return mean_over_present(1 - divide(numerator, denominator), actual.sum())
@@ -257,7 +218,7 @@ def sensitivity_specificity_loss(
     does not depend on w, for each is the other's complement: leave the background out. SegLossOdyssey names
     the two parts the wrong way round and smooths with 1.
     """
-    s, g = probabilities_and_labels(logits, target, ignore_index)
+    s, g = with_labels(probabilities(logits, target), target, ignore_index)
     error, actual = (g - s).square(), g.sum(PIXELS)
     missed = divide((error * g).sum(PIXELS), actual)
     false = divide((error * (1 - g)).sum(PIXELS), actual.sum() - actual)
@@ -276,7 +237,7 @@ def log_cosh_dice_loss(
 
     Jadon 2020, whose code takes one channel and smooths with 1.
     """
-    sums = overlap_sums(logits, target, ignore_index, include_background)
+    sums = overlap_sums(probabilities(logits, target), target, ignore_index, include_background)
     return mean_over_present(1 - sums.dice(), sums.actual).cosh().log()
 
 
@@ -289,13 +250,12 @@ def lovasz_softmax_loss(
 ) -> Float[Tensor, ""]:
     """Lovász-softmax loss: the class mean of the Lovász extension of 1 − IoU, at the errors |g − s|.
 
-    Berman, Triki and Blaschko 2018, equation 11 and algorithm 1; the errors of the whole batch are sorted
+    Berman, Triki and Blaschko 2018, algorithm 1; the errors of the whole batch are sorted
     together. The authors' code agrees (`classes="present"`); SegLossOdyssey's mean runs over absent classes
     too; smp takes a softmax of whatever it is given.
     """
-    s, g = probabilities_and_labels(logits, target, ignore_index)
-    first = 0 if include_background else 1
-    s, g = (x[:, first:].transpose(0, 1).flatten(1) for x in (s, g))
+    s, g = with_labels(probabilities(logits, target), target, ignore_index, include_background)
+    s, g = s.transpose(0, 1).flatten(1), g.transpose(0, 1).flatten(1)
     errors = (g - s).abs()
     losses = (errors * lovasz_weights(errors.detach(), g > 0)).sum(1)
     return mean_over_present(losses, g.sum(1))
@@ -304,14 +264,15 @@ def lovasz_softmax_loss(
 def lovasz_weights(errors: Float[Tensor, "c m"], own: Bool[Tensor, "c m"]) -> Float[Tensor, "c m"]:
     """How much the Jaccard loss of a class grows as each pixel is added to the wrong ones, the worst first.
 
-    After k pixels of which f are the class's own (G in all), the loss is 1 − (G − f) / (G + k − f). One more own
-    pixel adds 1 / (G + k − f); one more foreign pixel takes the union U from G + k − f to U + 1 and adds
-    (G − f) / (U (U + 1)). Written so, nothing is lost by subtracting losses that are nearly equal.
+    After k pixels, f of them among the class's own G, the loss is 1 − (G − f) / U with the union U = G + k − f.
+    An own pixel as the last of them has added 1 / U, a foreign one (G − f) / (U (U − 1)). Written so, no digits
+    are lost in the difference of two losses that are nearly equal.
     """
     order = errors.argsort(1, descending=True)
     sorted_own = own.gather(1, order)
-    left = (sorted_own.sum(1, keepdim=True) - sorted_own.cumsum(1)).to(errors)
-    union = (sorted_own.sum(1, keepdim=True) + (~sorted_own).cumsum(1)).to(errors)
+    found = sorted_own.cumsum(1, dtype=torch.int32)
+    left = (found[:, -1:] - found).to(errors)
+    union = left + torch.arange(1, errors.shape[1] + 1, device=errors.device)
     growth = torch.where(sorted_own, 1 / union, left / union / (union - 1).clamp(min=1))
     return torch.empty_like(errors).scatter_(1, order, growth)
 
