@@ -13,7 +13,9 @@ from rich.table import Column, Table
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 data_app = typer.Typer(no_args_is_help=True, help="The data sets of the course.")
 notebooks_app = typer.Typer(no_args_is_help=True, help="For authors: run lectures, generate assignments.")
+exercise_app = typer.Typer(no_args_is_help=True, help="For authors: write exercises.")
 app.add_typer(data_app, name="data")
+app.add_typer(exercise_app, name="exercise")
 app.add_typer(notebooks_app, name="notebooks")
 
 console = Console(width=None if sys.stdout.isatty() else 140)
@@ -32,6 +34,20 @@ def check(
     report = assess_file(assignment, answers, seed)
     print(json.dumps(report.to_dict(), indent=2) if as_json else report)
     raise typer.Exit(code=0 if report.passed else 1)
+
+
+@app.command()
+def doctor(
+    file: Annotated[Path, typer.Argument(help="The notebook to be submitted.")],
+    mend: Annotated[bool, typer.Option("--mend", help="Mend what is safe first; the old one is kept.")] = False,
+    released: Annotated[Path | None, typer.Option(help="The notebook as it was handed out.")] = None,
+) -> None:
+    """Would this submission be graded? The exit code is 0 only when nothing that was found costs points."""
+    from coursekit.grading.doctor import doctor as examined
+
+    diagnosis = examined(file, released, mend)
+    print(diagnosis)
+    raise typer.Exit(code=0 if diagnosis.healthy else 1)
 
 
 @app.command()
@@ -94,6 +110,19 @@ def get_data(
     from coursekit import data
 
     console.print(f"{name} is in {data.get(name, root)}")
+
+
+@exercise_app.command("new")
+def new_exercise(
+    name: Annotated[str, typer.Argument(help="What the student defines, such as bed_of_nails.")],
+    assignment: Annotated[str, typer.Option(help="Such as 01_unpooling; it may be new.")],
+) -> None:
+    """Begin an exercise: checks, a mistake, variants and its cells, all running, with TODO where you write."""
+    from coursekit.exercises import scaffold
+
+    for file in scaffold.new_exercise(name, assignment, Path.cwd()):
+        print(file.relative_to(Path.cwd()))
+    print(scaffold.left_to_do(name, assignment, Path.cwd()))
 
 
 @notebooks_app.command("run")
