@@ -1,4 +1,4 @@
-"""Against torch, torchvision, MONAI and smp: equal where they mean the same, else the difference, the name saying why."""
+"""Against torch, torchvision, MONAI and smp: equal where they mean the same, else the difference, and its reason."""
 
 import warnings
 
