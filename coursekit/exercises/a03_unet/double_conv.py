@@ -64,9 +64,11 @@ def behaves_as_a_module(answer: Answer, draw: Draw) -> None:
         raise expect.CheckFailed("the input was changed by the call", given.detach(), x, "ChangesItsInput")
     expect.that(result.requires_grad, "the result is cut off from the weights", "CutFromTheGraph")
     set_weights(network, draw.seed, positive=True)
-    answer.run(network, x.abs().requires_grad_()).sum().backward()
+    positive = x.abs().requires_grad_()
+    answer.run(network, positive).sum().backward()
     dead = [tuple(p.shape) for p in network.parameters() if p.grad is None or not p.grad.all()]
     expect.that(not dead, f"no gradient reaches the parameters of the shapes {dead}", "FirstCutOff")
+    expect.that(positive.grad is not None, "no gradient reaches the input", "CutFromTheGraph")
     before = answer.run(network.eval(), x)
     in_training = answer.run(network.train(), x)
     expect.close(in_training, before, "the result in training mode", mistake="DropoutBetween")
