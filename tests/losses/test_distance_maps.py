@@ -180,6 +180,15 @@ def test_a_region_one_pixel_thin_is_all_edge() -> None:
     torch.testing.assert_close(penalized, 2 * losses.cross_entropy(logits, stripes))
 
 
+def test_ignored_pixels_far_from_a_thin_region_stay_finite() -> None:
+    """Class 0 is one pixel thin, so that its greatest depth is 0; the ignored pixels lie far outside it."""
+    target = torch.full((1, 4, 30), 255)
+    target[..., :2] = torch.tensor([0, 1])
+    logits = torch.randn(1, 2, 4, 30, generator=torch.Generator().manual_seed(0))
+    penalized = losses.distance_penalized_cross_entropy(logits, target)
+    torch.testing.assert_close(penalized, 2 * losses.cross_entropy(logits, target))
+
+
 def test_a_picture_of_one_class_has_no_edge() -> None:
     target = torch.ones(1, 4, 6, dtype=torch.int64)
     logits = torch.randn(1, 2, 4, 6, generator=torch.Generator().manual_seed(0))
