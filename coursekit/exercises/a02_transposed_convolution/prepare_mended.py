@@ -17,7 +17,7 @@ Size = tuple[int, int]
 
 def _scene(draw: Draw, classes: int = 11) -> Pair:
     """A picture and a label map with odd sides, so that no output pixel lies halfway between two of the mask's."""
-    height, width = 2 * draw.integer(2, 4) + 1, 2 * draw.integer(5, 7) + 1
+    height, width = 2 * draw.integer(5, 6) + 1, 2 * draw.integer(7, 9) + 1
     mask = draw.labels(height, width, classes=classes)
     void = draw.uniform(height, width) < 0.15
     return draw.uniform(3, height, width), mask.masked_fill(void, 255)
