@@ -50,14 +50,17 @@ def quiet_notebook(notebook: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.metadata.pop("execution", None)
-            cell.outputs = [output for output in cell.outputs if not _is_noise(output)]
+            cell.outputs = [kept for output in cell.outputs if (kept := _without_noise(output))]
     return notebook
 
 
-def _is_noise(output: NotebookNode) -> bool:
-    """Progress bars, warnings, and widgets, of which a stored notebook shows nothing."""
-    is_widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
-    return is_widget or (output.output_type == "stream" and output.name == "stderr")
+def _without_noise(output: NotebookNode) -> NotebookNode | None:
+    """No progress bars, no warnings; of a widget, which a stored notebook cannot show, the static picture."""
+    if output.output_type == "stream" and output.name == "stderr":
+        return None
+    if output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None) and "image/png" not in output.data:
+        return None
+    return output
 
 
 def write(notebook: NotebookNode, file: Path) -> None:

@@ -1,21 +1,20 @@
 """The transposed convolution under the microscope: stamp by stamp, beside the lit row of its matrix."""
 
 from itertools import product
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import torch
 import traitlets
 from jaxtyping import Float
 from torch import Tensor
 
 from coursekit import ops
+from coursekit.figures.interactive import InteractiveFigure
 from coursekit.figures.picture import Picture
 from coursekit.figures.pictures import show_arrays
 
 
-class TransposedConvolution(anywidget.AnyWidget):
+class TransposedConvolution(InteractiveFigure, drawing="transposed_convolution"):
     """An interactive figure: every input value stamps the kernel, scaled by it, into the output.
 
     All stamps of all settings are computed here, once; stepping and switching happen in the browser, without the
@@ -27,8 +26,6 @@ class TransposedConvolution(anywidget.AnyWidget):
         strides, paddings, output_paddings: the choices; combinations that do not exist are left out.
     """
 
-    _esm = Path(__file__).with_name("transposed_convolution.js")
-    _css = Path(__file__).with_name("transposed_convolution.css")
     x: Any = traitlets.List().tag(sync=True)
     weights: Any = traitlets.List().tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
@@ -51,10 +48,17 @@ class TransposedConvolution(anywidget.AnyWidget):
             for s, p, o in product(strides, paddings, output_paddings)
             if o < s
         }
-        super().__init__(x=x.tolist(), weights=kernel.tolist(), settings=settings, stride=strides[-1], step=1)
+        super().__init__(
+            label="Transposed convolution, stamp by stamp. Arrow keys step.",
+            x=x.tolist(),
+            weights=kernel.tolist(),
+            settings=settings,
+            stride=strides[-1],
+        )
 
-    def picture(self, stride: int = 2) -> Picture:
+    def picture(self, stride: int | None = None) -> Picture:
         """The same, static: input, kernel, the output after each stamp of the first row, and the whole output."""
+        stride = stride or self.stride
         stamps = _stamps(self._input, self._kernel, stride, 0, 0)
         size = stamps["size"]
         each = self._input.reshape(-1, 1, 1) * torch.tensor(stamps["matrix"]).reshape(-1, *size)

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,20 @@ FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+SCREENSHOTS = os.environ.get("COURSEKIT_SCREENSHOTS")
 NO_NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+
+
+@pytest.fixture(scope="session")
+def keep():
+    """Keep a screenshot for the documents, when COURSEKIT_SCREENSHOTS names a folder such as docs/images."""
+
+    def keep_it(part, name):
+        if SCREENSHOTS:
+            Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
+            part.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))
+
+    return keep_it
 
 
 def chromium():
@@ -49,6 +63,11 @@ def lab(tmp_path_factory):
     course = home / "course"
     for part in ("lectures", "assignments"):
         shutil.copytree(ROOT / part, course / part)
+    one_cell = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("import torch; from coursekit import data, figures, models", id="figure")],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}},
+    )
+    nbformat.write(one_cell, course / "figure.ipynb")
     config = home / "config"
     (config / "labconfig").mkdir(parents=True)
     (config / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(NO_NEWS))
@@ -135,24 +154,132 @@ class Notebook:
         )
 
 
+def open_page(browser, lab, path):
+    """A new page with this notebook, its kernel ready."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.goto(f"{lab}/lab/tree/{path}?token=test&reset")
+    page.wait_for_function(
+        """() => { const widget = window.jupyterapp?.shell.currentWidget;
+            return widget?.context?.isReady && widget.sessionContext?.isReady
+                && widget.sessionContext.session?.kernel?.status === 'idle'; }""",
+        timeout=90_000,
+    )
+    return page
+
+
+def close_page(page):
+    page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
+    page.close()
+
+
 @pytest.fixture
 def open_notebook(browser, lab):
     """Open a notebook and wait until its kernel is ready; its session is ended afterwards."""
     pages = []
 
     def open_it(path):
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        pages.append(page)
-        page.goto(f"{lab}/lab/tree/{path}?token=test&reset")
-        page.wait_for_function(
-            """() => { const widget = window.jupyterapp?.shell.currentWidget;
-                return widget?.context?.isReady && widget.sessionContext?.isReady
-                    && widget.sessionContext.session?.kernel?.status === 'idle'; }""",
-            timeout=90_000,
-        )
-        return Notebook(page)
+        pages.append(open_page(browser, lab, path))
+        return Notebook(pages[-1])
 
     yield open_it
     for page in pages:
-        page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
-        page.close()
+        close_page(page)
+
+
+class Figure:
+    """An interactive figure in a page: `root` is its element, the rest drives it as a user would."""
+
+    def __init__(self, page):
+        self.page = page
+        self.root = page.locator(".ck-figure").last
+
+    def control(self, name):
+        """A slider, menu, checkbox, button or canvas by the name a screen reader says."""
+        return self.root.get_by_label(name, exact=True)
+
+    def told(self):
+        """The sentence that says what is to be seen."""
+        return self.root.locator("output").first.inner_text()
+
+    def press(self, key, times=1):
+        """Keys, with the focus on the figure itself."""
+        self.root.focus()
+        for _ in range(times):
+            self.page.keyboard.press(key)
+
+    def slide(self, name, value):
+        """Move a slider to a value, as dragging its knob does."""
+        self.control(name).evaluate(
+            """(input, value) => {
+                input.value = value;
+                input.dispatchEvent(new Event('input', { bubbles: true }));
+            }""",
+            value,
+        )
+
+    def unnamed(self):
+        """The parts that one can use but a screen reader cannot name; there must be none."""
+        return self.root.evaluate(
+            """(root) => [root, ...root.querySelectorAll(
+                'input, select, button, canvas, [tabindex], [role=img]')]
+                .filter(node => !(node.getAttribute('aria-label') || node.textContent).trim())
+                .map(node => node.outerHTML.slice(0, 80))"""
+        )
+
+    def looks(self):
+        """What the figure shows now, as the bytes of a screenshot: compare before and after a step."""
+        return self.root.screenshot()
+
+    def milliseconds(self, *keys, count=40):
+        """From a key to the painted frame, median, alternating between `keys`; to be told, not asserted."""
+        return self.root.evaluate(
+            """async (root, [keys, count]) => {
+                root.focus();
+                const painted = () => new Promise(done => requestAnimationFrame(() => {
+                    const channel = new MessageChannel();
+                    channel.port1.onmessage = () => done(performance.now());
+                    channel.port2.postMessage(0);
+                }));
+                const times = [];
+                for (let i = 0; i < count; i++) {
+                    await painted();
+                    await new Promise(done => setTimeout(done, 3 + (i * 7) % 13));  // anywhere between two frames
+                    const started = performance.now();
+                    root.dispatchEvent(new KeyboardEvent('keydown', { key: keys[i % keys.length], bubbles: true }));
+                    times.push(await painted() - started);
+                }
+                return times.sort((a, b) => a - b)[count >> 1];
+            }""",
+            [keys, count],
+        )
+
+
+@pytest.fixture(scope="session")
+def figure_page(browser, lab):
+    page = open_page(browser, lab, "figure.ipynb")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    yield page
+    close_page(page)
+
+
+@pytest.fixture
+def open_figure(figure_page):
+    """Run code whose last line is a figure, in the one notebook and kernel that all figures' tests share."""
+
+    def open_it(code):
+        figure_page.evaluate(
+            """async (code) => {
+                const cell = window.jupyterapp.shell.currentWidget.content.model.cells.get(0);
+                cell.outputs.clear();
+                cell.sharedModel.setSource(code);
+                await window.jupyterapp.commands.execute('notebook:run-all-cells');
+            }""",
+            code,
+        )
+        errors = Notebook(figure_page).errors()
+        assert not errors, errors
+        figure = Figure(figure_page)
+        figure.root.wait_for(timeout=30_000)
+        return figure
+
+    return open_it

@@ -1,23 +1,11 @@
 """A newcomer's first hour in a real browser: the lecture runs, its figure steps, the first check turns green."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SCREENSHOTS = os.environ.get("COURSEKIT_SCREENSHOTS")
 
-
-def keep(part, name):
-    """A screenshot for the documents, when COURSEKIT_SCREENSHOTS names a folder such as docs/images."""
-    if SCREENSHOTS:
-        Path(SCREENSHOTS).mkdir(parents=True, exist_ok=True)
-        part.screenshot(path=str(Path(SCREENSHOTS) / f"{name}.png"))
-
-
-def test_the_lecture_runs_and_its_figure_steps(open_notebook):
+def test_the_lecture_runs_and_its_figure_steps(open_notebook, keep):
     lecture = open_notebook("lectures/04_upsampling.ipynb")
     lecture.run_all()
     assert lecture.errors() == []
@@ -66,7 +54,7 @@ def test_stepping_needs_no_kernel(open_notebook):
     print(f"a step takes {milliseconds:.1f} ms")
 
 
-def test_a_first_answer_turns_the_check_green(open_notebook):
+def test_a_first_answer_turns_the_check_green(open_notebook, keep):
     assignment = open_notebook("assignments/01_unpooling/01_unpooling.ipynb")
     page = assignment.page
     run = "() => window.jupyterapp.commands.execute('notebook:run-cell')"
