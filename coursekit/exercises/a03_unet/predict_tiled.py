@@ -10,40 +10,21 @@ from coursekit.exercises import expect
 from coursekit.exercises.answer import Answer
 from coursekit.exercises.draw import Draw
 from coursekit.exercises.exercise import Exercise
+from coursekit.exercises.given import ValidConvolutions
 from coursekit.exercises.watch import REFERENCE_MODELS, REFERENCE_OPS
 
 predict_tiled = Exercise("predict_tiled", forbids=(REFERENCE_MODELS, REFERENCE_OPS))
 
 
-class _Model(nn.Module):
-    """A few valid convolutions that keep a record of how much they were asked for at once."""
-
-    def __init__(self, draw: Draw, channels: int, classes: int, kernels: tuple[int, ...]) -> None:
-        super().__init__()
-        self.margin = sum(k // 2 for k in kernels)
-        widths = [channels, *(4 for _ in kernels[1:]), classes]
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, k) for a, b, k in zip(widths, widths[1:], kernels))
-        with torch.no_grad():
-            for p in self.parameters():
-                p.copy_(draw.normal(*p.shape) / (p[0].numel() ** 0.5 if p.ndim > 1 else 2))
-        self.most = 0
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.ndim != 4:
-            raise ValueError(f"the model takes batches (N, C, H, W), not {tuple(x.shape)}")
-        for number, layer in enumerate(self.layers):
-            x = layer(x if number == 0 else x.tanh())
-        self.most = max(self.most, x.shape[0] * x.shape[2] * x.shape[3])
-        return x
-
-    def whole(self, image: Tensor) -> Tensor:
-        """One pass over the mirrored picture."""
-        m = self.margin
-        with torch.no_grad():
-            return self(F.pad(image[None], (m, m, m, m), mode="reflect"))[0]
+def _model(draw: Draw, channels: int, classes: int, kernels: tuple[int, ...]) -> ValidConvolutions:
+    model = ValidConvolutions(channels, classes, kernels)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.copy_(draw.normal(*p.shape) / (p[0].numel() ** 0.5 if p.ndim > 1 else 2))
+    return model
 
 
-def _expect_tiled(answer: Answer, model: _Model, images: list[Tensor], tile_size: int) -> None:
+def _expect_tiled(answer: Answer, model: ValidConvolutions, images: list[Tensor], tile_size: int) -> None:
     results = [answer(model, image, tile_size) for image in images]
     for result, image in zip(results, images):
         expect.close(result, model.whole(image), "the prediction", tolerance=1e-4)
@@ -53,7 +34,7 @@ def _expect_tiled(answer: Answer, model: _Model, images: list[Tensor], tile_size
 def whole_tiles(answer: Answer, draw: Draw) -> None:
     """Equals one pass over the mirrored picture, where the tiles just fit."""
     size = draw.integer(9, 11)
-    model = _Model(draw, 2, 3, (5, 3))
+    model = _model(draw, 2, 3, (5, 3))
     _expect_tiled(answer, model, [draw.uniform(2, 2 * size, 3 * size), draw.uniform(2, 3 * size, size)], size)
 
 
@@ -62,7 +43,7 @@ def any_size(answer: Answer, draw: Draw) -> None:
     """Equals one pass over the mirrored picture for any size, channels, classes and tile."""
     for kernels in ((3, 3), (5, 3, 3), (3,)):
         size, channels, classes = draw.integer(9, 12), draw.integer(1, 3), draw.integer(4, 6)
-        model = _Model(draw, channels, classes, kernels)
+        model = _model(draw, channels, classes, kernels)
         height, width = 2 * size + draw.integer(1, size - 1), 3 * size + draw.integer(1, size - 1)
         images = [draw.uniform(channels, height, width), draw.uniform(channels, width, height)]
         _expect_tiled(answer, model, images, size)
@@ -72,7 +53,7 @@ def any_size(answer: Answer, draw: Draw) -> None:
 def little_at_once(answer: Answer, draw: Draw) -> None:
     """No call of the model, not even the trial, gives more than tile_size² pixels."""
     for size in (9, draw.integer(10, 12)):
-        model = _Model(draw, 2, 2, (3, 5))
+        model = _model(draw, 2, 2, (3, 5))
         answer(model, draw.uniform(2, 2 * size + 5, 3 * size), size)
         expect.that(
             0 < model.most <= size**2,
@@ -84,9 +65,9 @@ def little_at_once(answer: Answer, draw: Draw) -> None:
 @predict_tiled.check(points=0.5, needs="whole_tiles")
 def edge_cases(answer: Answer, draw: Draw) -> None:
     """A picture smaller than the tile; a model that loses no border; float64; the picture left alone."""
-    small, size = _Model(draw, 2, 3, (3, 3)), draw.integer(16, 17)
+    small, size = _model(draw, 2, 3, (3, 3)), draw.integer(16, 17)
     _expect_tiled(answer, small, [draw.uniform(2, 14, 15), draw.uniform(2, 13, 30)], size)
-    pointwise = _Model(draw, 2, 3, (1, 1))
+    pointwise = _model(draw, 2, 3, (1, 1))
     _expect_tiled(answer, pointwise, [draw.uniform(2, 12, 18), draw.uniform(2, 11, 19)], 6)
     model, image = small.double(), draw.uniform(2, 21, 26, dtype=torch.float64)
     given = image.clone()

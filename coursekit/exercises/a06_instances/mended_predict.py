@@ -11,32 +11,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from coursekit.exercises import expect
 from coursekit.exercises.answer import Answer
 from coursekit.exercises.draw import Draw
 from coursekit.exercises.exercise import Exercise
+from coursekit.exercises.given import MoodyNetwork
 
 mended_predict = Exercise("mended_predict")
 
 Predict = Callable[[nn.Module, Tensor], Any]
-
-
-class Network(nn.Module):
-    """Everything that behaves otherwise in training: batch normalisation, dropout as a layer and as a function."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(3, 12, 3, padding=1), nn.BatchNorm2d(12), nn.ReLU(), nn.Dropout2d(0.4))
-        self.head = nn.Conv2d(12, classes, 1)
-        self.gradients: list[bool] = []
-
-    def forward(self, images: Tensor) -> Tensor:
-        self.gradients.append(torch.is_grad_enabled())
-        features = F.dropout(self.body(images), 0.4, self.training)
-        logits: Tensor = self.head(features)
-        return logits
 
 
 @dataclass(eq=False)
@@ -65,11 +49,11 @@ def _alike(left: Any, right: Any) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
-def _scenery(draw: Draw) -> tuple[Network, Tensor, Tensor]:
+def _scenery(draw: Draw) -> tuple[MoodyNetwork, Tensor, Tensor]:
     """A network with a history, two pairs of pictures of different brightness; no pixel between two classes."""
     while True:
         torch.manual_seed(draw.integer(0, 10**6))
-        network = Network(draw.integer(4, 5))
+        network = MoodyNetwork(draw.integer(4, 5))
         for _ in range(8):
             network(0.5 + draw.normal(4, 3, 6, 9))
         network.gradients.clear()
