@@ -1,23 +1,22 @@
-"""The training loop of the course."""
+"""Training and scoring in one call each."""
 
-import math
-import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from jaxtyping import Float, Int
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
-from tqdm.auto import tqdm
+from torch import nn
+from torch.optim import Adam, Optimizer
+from torch.utils.data import Dataset
 
 from coursekit.losses import cross_entropy
-from coursekit.metrics import ConfusionMatrix
-from coursekit.training.history import Epoch, History
-
-Loss = Callable[[Float[Tensor, "n c h w"], Int[Tensor, "n h w"]], Tensor]
+from coursekit.training.averaging import Average
+from coursekit.training.devices import start_accelerator
+from coursekit.training.history import History
+from coursekit.training.progress import watchers
+from coursekit.training.run import Run, Settings, score
+from coursekit.training.schedules import Schedule, schedule_of
+from coursekit.training.tasks import Loss, Task, task_of
 
 
 def fit(
@@ -29,90 +28,124 @@ def fit(
     loss: Loss = cross_entropy,
     batch_size: int = 8,
     learning_rate: float = 1e-3,
-    precision: str = "no",
+    schedule: str | Schedule = "constant",
+    optimizer: Callable[..., Optimizer] = Adam,
+    clip: float | None = None,
+    ema: float | None = None,
+    patience: int | None = None,
+    folder: str | Path | None = None,
+    save_seconds: float = 60.0,
+    tensorboard: bool = False,
+    precision: str = "auto",
+    accumulate: int = 1,
+    channels_last: bool = False,
+    compile: bool = False,
+    task: Task | None = None,
     seed: int = 0,
     workers: int = 0,
     progress: bool = True,
 ) -> History:
-    """Train a semantic segmentation network with Adam, on the device that accelerate finds (CUDA, MPS or CPU).
+    """Train a network in place, on the device that is there: CUDA, MPS or CPU, in one process or several.
+
+    It trains what takes (N, C, H, W) images and gives (N, K, H, W) logits, or in training (logits, auxiliary
+    logits), whose loss counts 0.4 more; and detectors that give a dict of losses in training (`tasks.Instances`).
+
+    A run with a `folder` can be killed at any moment: called again with the same arguments it goes on and ends, on
+    a CPU, with the same weights to the last bit. Called with more `epochs` it goes on after its end. There lie
+    `checkpoint.pt`, with which it goes on, `weights.safetensors`, the weights of the best epoch so far by
+    the first score of `validation` (without it the last), for `load_weights`, and `history.json`.
+
+    Started by `accelerate launch` or `notebook_launcher`, the processes share each batch between them.
 
     Args:
-        model: (N, C, H, W) images → (N, K, H, W) logits; it is trained in place and left on the device.
-        train, validation: give (image, label map) pairs of one size; validation is scored after every epoch.
-        loss: takes logits and labels.
-        precision: "no", "bf16" or "fp16", accelerate's mixed precision.
-        seed: of the order of the samples.
-        workers: processes that load samples; 0 loads in this one.
-        progress: show a bar.
+        model: trained in place and left on the device, in evaluation mode.
+        train, validation: give (image, target) pairs; validation is scored after every epoch. A batch's images have
+            one size. A target is a label map (H, W), a tuple that begins with one, or a dict of instances. Images
+            are floats in [0, 1] or bytes, which become that.
+        loss: takes `(logits, target)`, or `(logits, *target)` for a tuple. A detector brings its own.
+        batch_size: pictures a step, of all processes together.
+        learning_rate: the highest; `schedule` says how it goes on from there: "constant", "cosine", "poly", or a
+            function from the share of the run that is done to a factor.
+        optimizer: makes one: `optimizer(parameters, lr=learning_rate)`, such as
+            `functools.partial(torch.optim.SGD, momentum=0.9)`.
+        clip: the greatest norm of the gradient.
+        ema: decay of an exponential moving average of the weights, such as 0.999; these are then scored and kept.
+        patience: stop after so many epochs without a better score, and leave the model with its best weights.
+        folder: where the run is kept; None keeps nothing.
+        save_seconds: the checkpoint is renewed this often, and after every epoch.
+        tensorboard: also write a log into `folder`/tensorboard.
+        precision: "no" (float32), "bf16" or "fp16"; "auto" is bf16 on a GPU that has it.
+        accumulate: compute a batch in so many parts, one after another, to save memory. When memory ends it is
+            doubled, and the step taken again: the batch stays what it is for the optimizer.
+        channels_last, compile: torch's memory format and compiler, which can be faster.
+        task: how samples, losses and scores go together, where the kinds above are not enough.
+        seed: of the order, of random transforms, of dropout.
+        workers: processes that load samples; 0 loads in this one. Their number does not change the result.
+        progress: show a bar and a line an epoch in a terminal, a live plot in a notebook.
 
     Returns:
         The history; shown in a notebook, it plots itself.
 
     Raises:
-        ValueError: nothing to train on, or no epoch asked for.
-        FloatingPointError: the loss is no longer a finite number; the message names the epoch and the batch.
+        ValueError: nothing to train on, an argument out of its range, or a folder that holds another run.
+        FloatingPointError: the loss is no longer a finite number; the message names epoch, batch and samples.
+        torch.OutOfMemoryError: not even one picture at a time fits.
     """
     if epochs < 1 or len(train) < 1:  # type: ignore[arg-type]
         raise ValueError(f"there is nothing to do: {epochs} epochs of {len(train)} samples")  # type: ignore[arg-type]
-    AcceleratorState._reset_state()  # else a second run in one process keeps the first one's precision
-    accelerator = Accelerator(mixed_precision=precision)
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    order = torch.Generator().manual_seed(seed)
-    loader = DataLoader(train, batch_size, shuffle=True, generator=order, num_workers=workers)
-    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
-    history = History()
-    with tqdm(total=epochs * len(loader), disable=not progress, leave=False, unit="batch") as bar:
-        for number in range(1, epochs + 1):
-            started = time.perf_counter()
-            mean_loss = _train_epoch(model, loader, optimizer, loss, accelerator, number, bar)
-            scores = {}
-            if validation is not None:
-                found = evaluate(model, validation, batch_size=batch_size, workers=workers)
-                scores = {"mean_iou": found.mean_iou, "pixel_accuracy": found.pixel_accuracy}
-            epoch = Epoch(number, mean_loss, time.perf_counter() - started, **scores)
-            history.epochs.append(epoch)
-            bar.set_description_str(str(epoch))
-    return history
+    for name, number in (("batch_size", batch_size), ("accumulate", accumulate), ("patience", patience)):
+        if number is not None and number < 1:
+            raise ValueError(f"{name} is {number}; it must be 1 or more")
+    if patience is not None and validation is None:
+        raise ValueError("patience stops by a score, so give a validation set too")
+    if tensorboard and folder is None:
+        raise ValueError("tensorboard=True writes its log into the run's folder, so give a folder too")
+    accelerator = start_accelerator(precision)
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    model.to(accelerator.device).to(memory_format=memory_format)
+    folder = Path(folder).expanduser() if folder else None
+    main = accelerator.is_main_process
+    run = Run(
+        model,
+        optimizer(model.parameters(), lr=learning_rate),
+        train,
+        validation,
+        task or task_of(train[0], model, loss),
+        accelerator,
+        Settings(
+            *(epochs, batch_size, schedule_of(schedule), clip, patience),
+            *(seed, workers, save_seconds, memory_format, compile),
+        ),
+        accumulate=accumulate,
+        average=None if ema is None else Average(model, ema),
+        folder=folder,
+        promise={
+            **{"samples": len(train), "batch_size": batch_size, "learning_rate": learning_rate},  # type: ignore[arg-type]
+            **{"schedule": _name(schedule), "optimizer": _name(optimizer), "loss": _name(loss)},
+            **{"clip": clip, "ema": ema, "seed": seed, "precision": accelerator.mixed_precision},
+            "weights": sum(parameter.numel() for parameter in model.parameters()),
+        },
+        watchers=watchers(progress and main, folder / "tensorboard" if folder and tensorboard and main else None),
+    )
+    return run.train()
 
 
-def _train_epoch(
-    model: nn.Module,
-    loader: Any,
-    optimizer: Any,
-    loss: Loss,
-    accelerator: Accelerator,
-    number: int,
-    bar: "tqdm[Any]",
-) -> float:
-    """One pass; the mean loss of its batches."""
-    model.train()
-    total = 0.0
-    for batch, (images, target) in enumerate(loader):
-        with accelerator.autocast():
-            value = loss(model(images), target)
-        current = value.item()
-        if not math.isfinite(current):
-            raise FloatingPointError(
-                f"the loss is {current} in batch {batch} of epoch {number}: try a smaller learning rate"
-            )
-        optimizer.zero_grad()
-        accelerator.backward(value)
-        optimizer.step()
-        total += current
-        bar.update()
-    return total / len(loader)
+def evaluate(
+    model: nn.Module, data: Dataset[Any], *, batch_size: int = 8, workers: int = 0, task: Task | None = None
+) -> Any:
+    """The scores of a whole set, counted before anything is divided; the model is left in evaluation mode.
 
-
-@torch.no_grad()
-def evaluate(model: nn.Module, data: Dataset[Any], *, batch_size: int = 8, workers: int = 0) -> Any:
-    """The scores of `metrics.ConfusionMatrix` over a whole set, counted before anything is divided."""
-    device = next(model.parameters()).device
-    model.eval()
-    matrix = None
-    for images, target in DataLoader(data, batch_size, num_workers=workers):
-        logits = model(images.to(device))
-        matrix = matrix or ConfusionMatrix(logits.shape[1])
-        matrix.update(logits, target.to(device))
-    if matrix is None:
+    `metrics.ConfusionMatrix`'s for label maps, `metrics.AveragePrecision`'s for instances. Raises ValueError for an
+    empty set.
+    """
+    if len(data) < 1:  # type: ignore[arg-type]
         raise ValueError("there is nothing to score: the set is empty")
-    return matrix.compute()
+    device = next(model.parameters()).device
+    task = task or task_of(data[0], model, cross_entropy)
+    return score(model, data, task, batch_size, workers, device).compute()
+
+
+def _name(option: Any) -> str:
+    """What to call a function, class, module or partial, the same in every process."""
+    known = getattr(option, "__qualname__", None)
+    return str(option if known is None else known)

@@ -1,12 +1,15 @@
 """What happened in a training run, epoch by epoch."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 from matplotlib.figure import Figure
 
 from coursekit.figures.picture import Picture
+
+NAMES = {"mean_iou": "mean IoU", "pixel_accuracy": "pixel accuracy", "ap": "AP", "ap50": "AP50"}
 
 
 @dataclass(frozen=True)
@@ -16,14 +19,28 @@ class Epoch:
     number: int
     loss: float
     seconds: float
-    mean_iou: float | None = None
-    pixel_accuracy: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def mean_iou(self) -> float | None:
+        return self.scores.get("mean_iou")
+
+    @property
+    def pixel_accuracy(self) -> float | None:
+        return self.scores.get("pixel_accuracy")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"number": self.number, "loss": self.loss, "seconds": self.seconds, **self.scores}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        about = ("number", "loss", "seconds")
+        scores = {name: value for name, value in values.items() if name not in about}
+        return cls(values["number"], values["loss"], values["seconds"], scores)
 
     def __str__(self) -> str:
-        parts = [f"epoch {self.number}", f"loss {self.loss:.4f}"]
-        if self.mean_iou is not None:
-            parts += [f"mean IoU {self.mean_iou:.3f}", f"pixel accuracy {self.pixel_accuracy:.3f}"]
-        return ", ".join([*parts, f"{self.seconds:.1f} s"])
+        scores = [f"{NAMES.get(name, name)} {score:.3f}" for name, score in self.scores.items()]
+        return ", ".join([f"epoch {self.number}", f"loss {self.loss:.4f}", *scores, f"{self.seconds:.1f} s"])
 
 
 @dataclass(repr=False)
@@ -32,25 +49,39 @@ class History:
 
     epochs: list[Epoch] = field(default_factory=list)
 
+    @property
+    def best(self) -> Epoch:
+        """The epoch with the highest first score, the earliest of equals; without scores the last one."""
+        if not self.epochs:
+            raise ValueError("there is no best epoch: the history holds none yet")
+        if not self.epochs[-1].scores:
+            return self.epochs[-1]
+        return max(self.epochs, key=lambda epoch: _or_least(next(iter(epoch.scores.values()), math.nan)))
+
     def to_dict(self) -> dict[str, Any]:
-        return {"epochs": [asdict(epoch) for epoch in self.epochs]}
+        return {"epochs": [epoch.to_dict() for epoch in self.epochs]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        return cls([Epoch.from_dict(each) for each in values["epochs"]])
 
     def __repr__(self) -> str:
         return "\n".join(map(str, self.epochs)) or "no epoch yet"
 
     def plot(self) -> Picture:
-        """Loss, and mean IoU where it was measured, over the epochs."""
+        """Loss, and the first score where one was measured, over the epochs."""
         if not self.epochs:
             raise ValueError("there is nothing to plot: the history holds no epoch yet")
         numbers = [epoch.number for epoch in self.epochs]
         curves = {"training loss": [epoch.loss for epoch in self.epochs]}
-        if self.epochs[-1].mean_iou is not None:
-            curves["validation mean IoU"] = [epoch.mean_iou or 0.0 for epoch in self.epochs]
+        for name in list(self.epochs[-1].scores)[:1]:
+            scores = [epoch.scores.get(name, math.nan) for epoch in self.epochs]
+            curves[f"validation {NAMES.get(name, name)}"] = scores
         figure = Figure(figsize=(3.6 * len(curves), 2.6), layout="constrained")
         for ax, (title, values) in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves.items()):
             ax.plot(numbers, values, marker="o", markersize=3, color="#1b3fbf")
             ax.set(title=title, xlabel="epoch")
-            ax.set_ylim(bottom=0)
+            ax.set_ylim(bottom=min(0, *values) if all(map(math.isfinite, values)) else None)
             ax.spines[["top", "right"]].set_visible(False)
         told = "; ".join(f"{title} from {values[0]:.3g} to {values[-1]:.3g}" for title, values in curves.items())
         return Picture(figure, f"Curves over {len(numbers)} epochs: {told}.")
@@ -60,3 +91,7 @@ class History:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = self.plot()._repr_mimebundle_() if self.epochs else ({}, {})
         return {**data, "text/plain": repr(self)}, metadata
+
+
+def _or_least(score: float) -> float:
+    return -math.inf if math.isnan(score) else score
