@@ -45,13 +45,22 @@ def show_masks(
             ax.set(xticks=[], yticks=[])
     for row, title in zip(axes, ["picture", *masks]):
         row[0].set_ylabel(title)
-    present = sorted({int(i) for labels in masks.values() for mask in labels for i in mask.unique()})
-    handles = [
-        Patch(facecolor=VOID if i == void else COLOURS[i % len(COLOURS)], edgecolor=INK, label=_name(i, classes, void))
-        for i in present
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6), frameon=False)
+    _add_legend(figure, [mask for labels in masks.values() for mask in labels], classes, void)
     return Picture(figure, alt or _describe(masks, classes, void))
+
+
+def show_labels(
+    labels: Mapping[str, Tensor], classes: Sequence[str], *, alt: str | None = None, void: int = 255
+) -> Picture:
+    """Label maps (H, W) in one row, each with its title, with one legend; `alt` as for `show_masks`."""
+    height, width = next(iter(labels.values())).shape
+    figure = Figure(figsize=(3.0 * len(labels), 3.0 * height / width + 0.9), layout="constrained")
+    for ax, (title, mask) in zip(figure.subplots(1, len(labels), squeeze=False)[0], labels.items()):
+        ax.imshow(colourise(mask.cpu(), void), interpolation="nearest")
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(title, fontsize=10, color=INK)
+    _add_legend(figure, list(labels.values()), classes, void)
+    return Picture(figure, alt or _describe({title: [mask] for title, mask in labels.items()}, classes, void))
 
 
 def show_images(images: Mapping[str, Tensor], *, alt: str) -> Picture:
@@ -118,6 +127,16 @@ def _draw_image(ax: Axes, image: Tensor) -> None:
     else:
         ax.imshow(values.numpy(), cmap="gray")
     ax.set(xticks=[], yticks=[])
+
+
+def _add_legend(figure: Figure, labels: Sequence[Tensor], classes: Sequence[str], void: int) -> None:
+    """The colours of the classes that occur."""
+    present = sorted({int(i) for mask in labels for i in mask.unique()})
+    handles = [
+        Patch(facecolor=VOID if i == void else COLOURS[i % len(COLOURS)], edgecolor=INK, label=_name(i, classes, void))
+        for i in present
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6), frameon=False)
 
 
 def _name(label: int, classes: Sequence[str], void: int) -> str:

@@ -54,3 +54,13 @@ def test_masks_are_painted_in_their_classes_colours():
 @pytest.mark.parametrize("image", [torch.rand(3, 8, 9), torch.rand(1, 8, 9), torch.randn(8, 9)])
 def test_images_of_every_kind_are_shown(image):
     assert pixels(figures.show_images({"one": image, "two": image}, alt="Two pictures.")).std() > 5
+
+
+def test_label_maps_stand_in_a_row_with_one_legend():
+    labels = {"left": torch.zeros(20, 30, dtype=torch.int64), "right": torch.full((20, 30), 8)}
+    picture = figures.show_labels(labels, list("abcdefghi"))
+    assert "left 1: a 100%; right 1: i 100%" in picture.alt
+    shown = pixels(picture)
+    for label in (0, 8):
+        ink = (figures.colourise(torch.tensor([[label]]))[0, 0] * 255).round()
+        assert (np.abs(shown.astype(int) - ink) < 3).all(-1).mean() > 0.15
