@@ -13,12 +13,13 @@ mask_rcnn.py         `MaskRCNN`: boxes first, then a mask in each
 keypoint_rcnn.py     `KeypointRCNN`: boxes first, then seventeen one-hot masks in each
 yolact.py            `YOLACT`: prototypes and coefficients, in real time
 yolop.py             `YOLOP`: vehicles, drivable area and lanes from one encoder
+efficientnet_unet.py `EfficientNetUNet`: not of the lecture; what a pretrained encoder is worth
 blocks.py            what several of them share
 catalogue.py         `CATALOGUE`, a table of `Facts`: paper, year, parameters, receptive field, lecture
 ===================  ==========================================================================
 
-`create(name, **options)` builds any network of the lecture that `names()` lists. A file is imported when its
-class is first asked for.
+`create(name, **options)` builds any network of the lecture that `names()` lists, and "efficientnet_unet". A file
+is imported when its class is first asked for.
 """
 
 from importlib import import_module
@@ -43,6 +44,7 @@ _CLASSES = {
     "yolact": "YOLACT",
     "yolop": "YOLOP",
 }
+_BESIDES = {"efficientnet_unet": "EfficientNetUNet"}
 _FILES = {
     "patch_classifier": ("PatchClassifier",),
     "fcn": ("FCN32s", "FCN16s", "FCN8s", "convolutionalize"),
@@ -57,6 +59,7 @@ _FILES = {
     "keypoint_rcnn": ("KeypointRCNN",),
     "yolact": ("YOLACT",),
     "yolop": ("YOLOP",),
+    "efficientnet_unet": ("EfficientNetUNet",),
 }
 _HOMES = {public: file for file, publics in _FILES.items() for public in publics}
 
@@ -64,7 +67,7 @@ __all__ = ["CATALOGUE", "Facts", "create", "names", *_HOMES]  # noqa: PLE0604
 
 
 def names() -> list[str]:
-    """What `create` knows, in the order of the lecture."""
+    """The networks of the lecture, in its order."""
     return list(_CLASSES)
 
 
@@ -73,9 +76,10 @@ def create(name: str, **options: Any) -> "nn.Module":
 
     Raises ValueError for an unknown name.
     """
-    if name not in _CLASSES:
-        raise ValueError(f"no model is called {name!r}; there are {', '.join(names())}")
-    return __getattr__(_CLASSES[name])(**options)
+    known = _CLASSES | _BESIDES
+    if name not in known:
+        raise ValueError(f"no model is called {name!r}; there are {', '.join(known)}")
+    return __getattr__(known[name])(**options)
 
 
 def __getattr__(name: str) -> Any:
