@@ -3,7 +3,7 @@
 function render({ model, el }) {
   const [height, width] = model.get("size");
   const [steps, frames] = [model.get("steps"), model.get("frames")];
-  const scale = within(Math.round(400 / width), 1, 4);
+  const scale = 400 / width;
   const maps = steps.map(({ size: [tall, wide] }, index) => {
     const map = element("canvas", { width: wide, height: tall });
     map.getContext("2d").putImageData(imageData(frames[index], wide, tall), 0, 0);
@@ -11,7 +11,7 @@ function render({ model, el }) {
   });
   const picture = canvas(width, height, scale, "the picture");
   picture.getContext("2d").putImageData(imageData(model.get("pixels"), width, height), 0, 0);
-  const board = canvas(width * scale, height * scale, 1, "the map of the chosen layer, dark where it is zero");
+  const board = canvas(400, Math.round(height * scale), 1, "the map of the chosen layer, dark where it is zero");
 
   const go = (step) => put(model, { step: within(step, 0, steps.length - 1) });
   const by = (difference) => () => go(model.get("step") + difference);

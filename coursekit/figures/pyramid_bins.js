@@ -3,10 +3,10 @@
 function render({ model, el }) {
   const [height, width] = model.get("size");
   const [classes, bins] = [model.get("classes"), model.get("bins")];
-  const scale = within(Math.round(420 / width), 1, 6);
+  const scale = 440 / width;
   const picture = element("canvas", { width, height });
   picture.getContext("2d").putImageData(imageData(model.get("pixels"), width, height), 0, 0);
-  const board = canvas(width * scale, height * scale, 1, "the picture with the bins of one level, and a pixel");
+  const board = canvas(440, Math.round(height * scale), 1, "the picture with the bins of one level, and a pixel");
   const small = bins.map((side) => canvas(150, Math.round((150 * height) / width), 1, `mean colours in ${side} × ${side} bins`));
 
   const go = (y, x) => put(model, { y: within(y, 0, height - 1), x: within(x, 0, width - 1) });
@@ -14,8 +14,7 @@ function render({ model, el }) {
   const by = (down, across) => () => go(model.get("y") + down * step, model.get("x") + across * step);
   const choose = (level) => put(model, { level });
   board.addEventListener("pointermove", (event) => {
-    const box = board.getBoundingClientRect();
-    go(Math.floor((event.clientY - box.top) / scale), Math.floor((event.clientX - box.left) / scale));
+    go(Math.floor(event.offsetY / scale), Math.floor(event.offsetX / scale));
   });
 
   const levels = menu("bins over the picture", bins, (value) => choose(bins.indexOf(Number(value))));
@@ -28,7 +27,7 @@ function render({ model, el }) {
   element("div", { class: "bar" }, levels),
   words,
   element("div", { class: "row" }, board,
-    ...small.map((one, level) => element("figure", { style: "width: 150px" }, one, said[level])))));
+    element("div", { class: "levels" }, ...small.map((one, level) => element("figure", {}, one, said[level]))))));
 
   // The bin of a pixel, [row, column], and a bin's first and last + 1 pixel along a side.
   const binOf = (side) => [model.get("y"), model.get("x")].map((at, axis) => Math.floor((at * side) / [height, width][axis]));
@@ -51,9 +50,9 @@ function render({ model, el }) {
     box(paint, row, column, side, "#222", 5);
     box(paint, row, column, side, "#f2b134", 2.5);
     paint.fillStyle = "#222";
-    paint.fillRect(model.get("x") - 2.5, model.get("y") - 2.5, 6, 6);
+    paint.fillRect(model.get("x") - 2, model.get("y") - 2, 5, 5);
     paint.fillStyle = "#f2b134";
-    paint.fillRect(model.get("x") - 1.5, model.get("y") - 1.5, 4, 4);
+    paint.fillRect(model.get("x") - 1, model.get("y") - 1, 3, 3);
 
     bins.forEach((count, index) => {
       const [i, j] = binOf(count);

@@ -27,8 +27,7 @@ function render({ model, el }) {
     go(nearest(layers[layer], y), nearest(layers[layer], x));
   }
   board.addEventListener("pointermove", (event) => {
-    const box = board.getBoundingClientRect();
-    go(nearest(now(), (event.clientY - box.top) / scale - margin), nearest(now(), (event.clientX - box.left) / scale - margin));
+    go(nearest(now(), event.offsetY / scale - margin), nearest(now(), event.offsetX / scale - margin));
   });
 
   const level = slider("layer", { min: 0, max: layers.length - 1 }, choose);

@@ -3,7 +3,7 @@
 function render({ model, el }) {
   const [height, width] = model.get("size");
   const classes = model.get("classes");
-  const scale = within(Math.round(400 / width), 1, 4);
+  const scale = 280 / width;
   const inks = COLOURS.map(rgb);
   const picture = canvas(width, height, scale, "the picture");
   picture.getContext("2d").putImageData(imageData(model.get("pixels"), width, height), 0, 0);
