@@ -39,9 +39,9 @@ def load_state(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise
-    except Exception as error:  # torch raises RuntimeError, UnpicklingError, EOFError, … by how it is damaged
+    except Exception as error:  # by how it is damaged RuntimeError, UnpicklingError, EOFError, …
         raise DamagedCheckpointError(
-            f"{path} is damaged ({error}). Delete {path.parent} to train again from the beginning"
+            f"{path} is damaged or no checkpoint of `fit`. Delete {path.parent} to train again from the beginning"
         ) from error
     return state
 
