@@ -60,7 +60,8 @@ def show_labels(
         ax.set(xticks=[], yticks=[])
         ax.set_title(title, fontsize=10, color=INK)
     _add_legend(figure, list(labels.values()), classes, void)
-    return Picture(figure, alt or _describe({title: [mask] for title, mask in labels.items()}, classes, void))
+    told = "; ".join(f"{title}: {_shares(mask, classes, void)}" for title, mask in labels.items())
+    return Picture(figure, alt or f"Maps of classes. {told}.")
 
 
 def show_images(images: Mapping[str, Tensor], *, alt: str) -> Picture:
@@ -146,12 +147,16 @@ def _name(label: int, classes: Sequence[str], void: int) -> str:
 
 
 def _describe(masks: Mapping[str, Sequence[Tensor]], classes: Sequence[str], void: int) -> str:
-    """The largest classes of every map in per cent."""
-    sentences = []
-    for title, labels in masks.items():
-        for number, mask in enumerate(labels, start=1):
-            ids, counts = np.unique(mask.cpu().numpy(), return_counts=True)
-            shares = sorted(zip(counts / counts.sum(), ids), reverse=True)[:4]
-            parts = ", ".join(f"{_name(int(i), classes, void)} {share:.0%}" for share, i in shares)
-            sentences.append(f"{title} {number}: {parts}")
+    sentences = [
+        f"{title} {number}: {_shares(mask, classes, void)}"
+        for title, labels in masks.items()
+        for number, mask in enumerate(labels, start=1)
+    ]
     return "Pictures and maps of classes. " + "; ".join(sentences) + "."
+
+
+def _shares(mask: Tensor, classes: Sequence[str], void: int) -> str:
+    """The largest classes of a map in per cent."""
+    ids, counts = np.unique(mask.cpu().numpy(), return_counts=True)
+    shares = sorted(zip(counts / counts.sum(), ids), reverse=True)[:4]
+    return ", ".join(f"{_name(int(i), classes, void)} {share:.0%}" for share, i in shares)

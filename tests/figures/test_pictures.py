@@ -59,7 +59,7 @@ def test_images_of_every_kind_are_shown(image):
 def test_label_maps_stand_in_a_row_with_one_legend():
     labels = {"left": torch.zeros(20, 30, dtype=torch.int64), "right": torch.full((20, 30), 8)}
     picture = figures.show_labels(labels, list("abcdefghi"))
-    assert "left 1: a 100%; right 1: i 100%" in picture.alt
+    assert "left: a 100%; right: i 100%" in picture.alt
     shown = pixels(picture)
     for label in (0, 8):
         ink = (figures.colourise(torch.tensor([[label]]))[0, 0] * 255).round()
