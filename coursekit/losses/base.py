@@ -28,9 +28,9 @@ def prepare(logits: Float[Tensor, "n c h w"], target: Int[Tensor, "n h w"]) -> F
 
 
 def power(x: Tensor, exponent: float) -> Tensor:
-    """`x ** exponent` for x > 0, else 0 with gradient 0, where torch has an infinite one."""
+    """`x ** exponent` for x ≥ 0; at x = 0 the gradient is 0, where torch has an infinite one below 1."""
     if exponent >= 1:
-        return x.clamp(min=0) ** exponent
+        return x**exponent
     return torch.where(x > 0, x.clamp(min=torch.finfo(x.dtype).tiny) ** exponent, 0)
 
 

@@ -1,6 +1,7 @@
 """Sums of a pixel loss and a region loss.
 
 Dice is here the linear class mean of `coursekit.losses.region`: 2 Σ gs / (Σ s + Σ g) of each class present.
+The cross-entropy and Dice share one softmax.
 """
 
 import torch
@@ -9,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from coursekit.losses.base import Loss, power, prepare
-from coursekit.losses.distribution import cross_entropy, focal_loss, reduce, weighted_cross_entropy
-from coursekit.losses.region import focal_tversky_loss, mean_over_present, overlap_sums, probabilities
+from coursekit.losses.distribution import focal_loss, reduce
+from coursekit.losses.region import focal_tversky_loss, mean_over_present, overlap_sums
 
 
 def combo_loss(
@@ -28,10 +29,12 @@ def combo_loss(
     1 − β, as there; without, it is the plain one. `include_background` concerns Dice. Some libraries add
     1 − Dice, which is greater by the constant 1 − α.
     """
-    weight = None if beta is None else [1 - beta] + [beta] * (logits.shape[1] - 1)
-    pixels = weighted_cross_entropy(logits, target, weight=weight, ignore_index=ignore_index)
-    sums = overlap_sums(probabilities(logits, target), target, ignore_index, include_background)
-    return alpha * pixels - (1 - alpha) * mean_over_present(sums.dice(), sums.actual)
+    log_s = prepare(logits, target).log_softmax(1)
+    weight = None if beta is None else log_s.new_tensor([1 - beta] + [beta] * (logits.shape[1] - 1))
+    pixels = F.nll_loss(log_s, target, weight, ignore_index=ignore_index, reduction="sum")
+    sums = overlap_sums(log_s.exp(), target, ignore_index, include_background)
+    dice = mean_over_present(sums.dice(), sums.actual)
+    return alpha * reduce(pixels, target, "mean", ignore_index) - (1 - alpha) * dice
 
 
 def dice_ce_loss(
@@ -47,8 +50,8 @@ def dice_ce_loss(
     given probabilities, it takes a softmax of them for the cross-entropy. `include_background` concerns Dice.
     """
     log_s = prepare(logits, target).log_softmax(1)
-    sums = overlap_sums(log_s.exp(), target, ignore_index, include_background)  # one softmax for both
     pixels = F.nll_loss(log_s, target, ignore_index=ignore_index, reduction="sum")
+    sums = overlap_sums(log_s.exp(), target, ignore_index, include_background)
     return mean_over_present(1 - sums.dice(), sums.actual) + reduce(pixels, target, "mean", ignore_index)
 
 
@@ -104,10 +107,11 @@ def exponential_logarithmic_loss(
     Wong et al. 2018, who take the mean over classes after the power, not before, and weigh each pixel with
     √(Σ_k f_k / f_t), f the frequency of a class; SegLossOdyssey leaves the power off the cross-entropy.
     """
-    sums = overlap_sums(probabilities(logits, target), target, ignore_index, include_background)
+    log_s = prepare(logits, target).log_softmax(1)
+    pixels = F.nll_loss(log_s, target, ignore_index=ignore_index, reduction="none")
+    sums = overlap_sums(log_s.exp(), target, ignore_index, include_background)
     region = mean_over_present(1 - sums.dice(), sums.actual)
-    region = region.clamp(max=1 - torch.finfo(region.dtype).eps)  # ln 0
-    pixels = cross_entropy(logits, target, reduction="none", ignore_index=ignore_index)
+    region = region.clamp(0, 1 - torch.finfo(region.dtype).eps)  # rounding below, ln 0 above
     mean = reduce(power(pixels, gamma), target, "mean", ignore_index)
     return dice_weight * power(-torch.log1p(-region), gamma) + ce_weight * mean
 

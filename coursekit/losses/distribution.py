@@ -89,7 +89,7 @@ def focal_loss(
     each class with a sigmoid of its own.
     """
     negative_log = cross_entropy(logits, target, reduction="none", ignore_index=ignore_index)
-    pixels = power(-torch.expm1(-negative_log), gamma) * negative_log  # 1 − exp loses the digits of a small loss
+    pixels = power(1 - torch.exp(-negative_log), gamma) * negative_log
     if alpha is not None:
         weight = torch.as_tensor(alpha, dtype=pixels.dtype, device=pixels.device)
         pixels = pixels * weight[torch.where(target == ignore_index, 0, target)]

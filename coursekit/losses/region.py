@@ -11,6 +11,7 @@ batch, counts an absent class as 0 in the mean and does not smooth; SegLossOdyss
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -34,25 +35,26 @@ def with_labels(
     include_background: bool = True,
 ) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
     """The probabilities s and the one-hot target g, both 0 in every class where the target is ignored."""
-    num_classes, own = s.shape[1], target.unsqueeze(1)
-    ones = s.new_ones(()).expand(own.shape)
-    least, greatest = target.aminmax()
+    num_classes, own, valid = s.shape[1], target.unsqueeze(1), None
+    least, greatest = (int(extreme) for extreme in target.aminmax())
     if least < 0 or greatest >= num_classes or 0 <= ignore_index < num_classes:  # else there is nothing to ignore
         valid = own != ignore_index
-        s, own, ones = s * valid, torch.where(valid, own, 0), valid.to(s)
-    g = torch.zeros_like(s).scatter_(1, own, ones)
+        s, own = s * valid, torch.where(valid, own, 0)
+    g = torch.zeros_like(s).scatter_(1, own, 1)
+    if valid is not None:
+        g *= valid
     return (s, g) if include_background else (s[:, 1:], g[:, 1:])
 
 
 def divide(numerator: Float[Tensor, "*k"], denominator: Float[Tensor, "*k"]) -> Float[Tensor, "*k"]:
-    """0/0 = 0, with gradient 0."""
-    return numerator / denominator.clamp(min=torch.finfo(denominator.dtype).tiny)
+    """0/0 = 0, with gradient 0; the least positive number that is added changes no other quotient."""
+    return numerator / (denominator + torch.finfo(denominator.dtype).tiny)
 
 
 def mean_over_present(losses: Float[Tensor, "*k"], actual: Float[Tensor, "*k"]) -> Float[Tensor, ""]:
     """The mean over the classes that the target has pixels of; 0 where it has none."""
-    present = actual > 0
-    return torch.where(present, losses, 0).sum() / present.sum().clamp(min=1)
+    present = (actual > 0).to(losses)
+    return (losses * (present / present.sum().clamp(min=1))).sum()
 
 
 class Sums(NamedTuple):
@@ -69,7 +71,7 @@ class Sums(NamedTuple):
     def tversky(self, alpha: float, beta: float) -> Float[Tensor, "*k"]:
         """tp / (tp + α fp + β fn)."""
         fp, fn = self.predicted - self.overlap, self.actual - self.overlap
-        return divide(self.overlap, self.overlap + alpha * fp + beta * fn)
+        return divide(self.overlap, self.overlap.add(fp, alpha=alpha).add(fn, alpha=beta))
 
 
 def overlap_sums(
@@ -183,7 +185,8 @@ def focal_tversky_loss(
     of the powers.
     """
     sums = overlap_sums(probabilities(logits, target), target, ignore_index, include_background)
-    return mean_over_present(power(1 - sums.tversky(alpha, beta), 1 / gamma), sums.actual)
+    missing = (1 - sums.tversky(alpha, beta)).clamp(min=0)  # the index exceeds 1 by a rounding
+    return mean_over_present(power(missing, 1 / gamma), sums.actual)
 
 
 def generalized_dice_loss(
@@ -220,8 +223,8 @@ def sensitivity_specificity_loss(
     """
     s, g = with_labels(probabilities(logits, target), target, ignore_index)
     error, actual = (g - s).square(), g.sum(PIXELS)
-    missed = divide((error * g).sum(PIXELS), actual)
-    false = divide((error * (1 - g)).sum(PIXELS), actual.sum() - actual)
+    inside = (error * g).sum(PIXELS)
+    missed, false = divide(inside, actual), divide(error.sum(PIXELS) - inside, actual.sum() - actual)
     first = 0 if include_background else 1
     return mean_over_present((weight * missed + (1 - weight) * false)[first:], actual[first:])
 
@@ -268,13 +271,20 @@ def lovasz_weights(errors: Float[Tensor, "c m"], own: Bool[Tensor, "c m"]) -> Fl
     An own pixel as the last of them has added 1 / U, a foreign one (G − f) / (U (U − 1)). Written so, no digits
     are lost in the difference of two losses that are nearly equal.
     """
-    order = errors.argsort(1, descending=True)
+    order = worst_first(errors)
     sorted_own = own.gather(1, order)
     found = sorted_own.cumsum(1, dtype=torch.int32)
     left = (found[:, -1:] - found).to(errors)
-    union = left + torch.arange(1, errors.shape[1] + 1, device=errors.device)
-    growth = torch.where(sorted_own, 1 / union, left / union / (union - 1).clamp(min=1))
+    union_before = left + torch.arange(errors.shape[1], device=errors.device)  # U − 1, for a foreign pixel
+    growth = torch.where(sorted_own, 1, left / union_before.clamp(min=1)) / (union_before + 1)
     return torch.empty_like(errors).scatter_(1, order, growth)
+
+
+def worst_first(errors: Float[Tensor, "c m"]) -> Int[Tensor, "c m"]:
+    """The pixels of each class by falling error; numpy sorts faster than torch, but on the CPU alone."""
+    if errors.device.type == "cpu":
+        return torch.from_numpy(np.argsort(-errors.numpy(), axis=1))
+    return errors.argsort(1, descending=True)
 
 
 class DiceLoss(Loss, function=dice_loss):
