@@ -41,7 +41,7 @@ class KeypointHeatmaps(InteractiveFigure, drawing="keypoint_heatmaps"):
     keypoints: Any = traitlets.List().tag(sync=True)
     box: Any = traitlets.List().tag(sync=True)
     names: Any = traitlets.List().tag(sync=True)
-    skeleton: Any = traitlets.List(SKELETON).tag(sync=True)
+    skeleton: Any = traitlets.List().tag(sync=True)
     size = traitlets.Int(56).tag(sync=True)
     heatmaps = traitlets.Bytes().tag(sync=True)
     chosen = traitlets.Int(0).tag(sync=True)
@@ -64,6 +64,7 @@ class KeypointHeatmaps(InteractiveFigure, drawing="keypoint_heatmaps"):
             keypoints=keypoints.tolist(),
             box=box.tolist(),
             names=list(names),
+            skeleton=list(map(list, SKELETON)),
             size=size,
             heatmaps=answer if isinstance(answer, bytes) else answer.numpy().tobytes(),
         )
@@ -71,12 +72,12 @@ class KeypointHeatmaps(InteractiveFigure, drawing="keypoint_heatmaps"):
     def picture(self) -> Picture:
         """The person with the keypoints, and some of the masks."""
         figure = Figure(figsize=(9, 3.4), layout="constrained")
-        person, masks = figure.subfigures(1, 2, width_ratios=[1, 3.2])
-        self._draw_person(person.subplots())
-        axes = masks.subplots(2, 5)
+        grid = figure.add_gridspec(2, 6, width_ratios=[1.8, *[1] * 5])
+        self._draw_person(figure.add_subplot(grid[:, 0]))
+        axes = [[figure.add_subplot(grid[row, 1 + column]) for column in range(5)] for row in range(2)]
         count = 5 if self._heatmaps is not None else 10
         shown = torch.linspace(0, len(self.names) - 1, count).round().int().tolist()
-        for number, ax in zip(shown, axes.flat):
+        for number, ax in zip(shown, axes[0] + axes[1]):
             _draw_mask(ax, self.names[number], self._target(number))
         if self._heatmaps is not None:
             for number, ax in zip(shown, axes[1]):

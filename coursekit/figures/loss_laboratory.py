@@ -85,8 +85,8 @@ class LossLaboratory(InteractiveFigure, drawing="loss_laboratory", parts=("pixel
         for name, loss in LOSSES.items():
             logit = p.double().logit().requires_grad_()
             value = loss(torch.stack([torch.zeros_like(logit), logit])[None], truth.long()[None])
-            value.backward()
-            found[name] = (float(value.detach()), logit.grad)
+            (gradient,) = torch.autograd.grad(value, logit)
+            found[name] = (float(value.detach()), gradient)
         return found
 
     def picture(self) -> Picture:
