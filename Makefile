@@ -10,7 +10,7 @@ LECTURES := $(sort $(wildcard lectures/*.ipynb))
 # nbgrader calls `alembic`, and Jupyter its kernels, through PATH.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help install lab test check demo gate bench
+.PHONY: help install lab test check demo gate bench slides
 
 help:
 	@echo "make lab     open JupyterLab on the first lecture"
@@ -18,6 +18,7 @@ help:
 	@echo "make demo    an instructor's day: release, collect, autograde, feedback, grades"
 	@echo "make gate    every exercise against wrong and right answers"
 	@echo "make bench   measure against the other libraries"
+	@echo "make slides  every lecture as slides that need no network, into site/slides"
 	@echo "make check   lint and types only"
 
 install: $(STAMP)
@@ -43,7 +44,7 @@ test demo gate: export OMP_NUM_THREADS ?= 1
 
 test: check
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=180 lectures solutions
+	$(BIN)/python -m pytest -p tests.notebooks.cards --nbval-lax --nbval-cell-timeout=180 lectures solutions
 
 check: install
 	$(BIN)/ruff check
@@ -59,3 +60,19 @@ gate: install
 
 bench: install
 	$(BIN)/python -m pytest tests/bench/bench_*.py --benchmark-only --benchmark-columns=median --benchmark-sort=name -q
+
+# Slides load reveal.js and MathJax from beside themselves; npm fetches the two once.
+SLIDES := site/slides
+REVEAL := reveal.js-5.2.1
+MATHJAX := mathjax-3.2.2
+
+slides: install $(SLIDES)/assets/.fetched
+	$(BIN)/coursekit notebooks slides --folder $(SLIDES) $(LECTURES)
+
+$(SLIDES)/assets/.fetched:
+	@command -v npm >/dev/null || { echo "Slides need npm, once, to fetch reveal.js and MathJax. On Debian or Ubuntu: apt install npm" >&2; exit 1; }
+	@mkdir -p $(@D)/reveal $(@D)/mathjax
+	@cd $(@D) && npm pack --silent $(subst -,@,$(REVEAL) $(MATHJAX)) >/dev/null
+	@tar -xzf $(@D)/$(REVEAL).tgz -C $(@D)/reveal --strip-components=1 package/LICENSE package/dist package/plugin/notes
+	@tar -xzf $(@D)/$(MATHJAX).tgz -C $(@D)/mathjax --strip-components=2 package/es5/tex-svg.js
+	@rm $(@D)/*.tgz && touch $@

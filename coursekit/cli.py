@@ -14,9 +14,11 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 data_app = typer.Typer(no_args_is_help=True, help="The data sets of the course.")
 notebooks_app = typer.Typer(no_args_is_help=True, help="For authors: run lectures, generate assignments.")
 exercise_app = typer.Typer(no_args_is_help=True, help="For authors: write exercises.")
+results_app = typer.Typer(no_args_is_help=True, help="The measured results: remake them, show them.")
 app.add_typer(data_app, name="data")
 app.add_typer(exercise_app, name="exercise")
 app.add_typer(notebooks_app, name="notebooks")
+app.add_typer(results_app, name="results")
 
 console = Console(width=None if sys.stdout.isatty() else 140)
 
@@ -127,12 +129,23 @@ def new_exercise(
 
 @notebooks_app.command("run")
 def run_notebooks(files: list[Path]) -> None:
-    """Run lectures from top to bottom and store their outputs."""
+    """Run lectures from top to bottom, store their outputs and renew their cards."""
     from coursekit.notebooks import run
 
     for file in files:
-        seconds = run(file)
-        console.print(f"{file}: {seconds:.0f} s")
+        console.print(f"{file}: {run(file)}", markup=False)
+
+
+@notebooks_app.command("slides")
+def make_slides(
+    files: list[Path],
+    folder: Annotated[Path, typer.Option(help="Where they go, beside their assets.")] = Path("site/slides"),
+) -> None:
+    """Lectures as slides that need no network; `make slides` fetches what they load."""
+    from coursekit.notebooks import slides
+
+    for file in files:
+        console.print(f"{slides(file, folder)}")
 
 
 @notebooks_app.command("release")
@@ -142,6 +155,34 @@ def release_notebooks() -> None:
 
     for file in release(Path.cwd()):
         console.print(f"{file}")
+
+
+@results_app.command("run")
+def run_results(
+    name: Annotated[str, typer.Argument(help="An experiment, such as camvid.")],
+    row: Annotated[str | None, typer.Option(help="Only this row.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Only this seed.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="What is recorded too, over the old record.")] = False,
+) -> None:
+    """Train and score what has no record yet, one file a run; stopped, it goes on where it was."""
+    from coursekit.results.run import run_experiment
+
+    run_experiment(name, row, seed, again)
+
+
+@results_app.command("show")
+def show_results(
+    name: Annotated[str | None, typer.Argument(help="An experiment; all of them when it is left out.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As in docs/results.md.")] = False,
+) -> None:
+    """The tables of what was measured, from the recorded runs."""
+    from coursekit import results
+
+    if markdown:
+        print(results.document() if name is None else results.table(name).markdown(), end="")
+        return
+    for each in results.names() if name is None else [name]:
+        print(results.table(each), end="\n\n")
 
 
 def main() -> None:

@@ -1,16 +1,23 @@
 """The form of the notebooks: size, order, alternative texts, no noise, and assignments in step with their solutions."""
 
+import inspect
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from coursekit import exercises
-from coursekit.notebooks import release
+from coursekit import exercises, figures
+from coursekit.notebooks import Card, release
+from coursekit.notebooks.card import minutes_to_read
 
 ROOT = Path(__file__).parents[2]
 LECTURES = sorted((ROOT / "lectures").glob("*.ipynb"))
+INTERACTIVE = [
+    name
+    for name, made in inspect.getmembers(figures, inspect.isclass)
+    if issubclass(made, figures.InteractiveFigure) and made is not figures.InteractiveFigure
+]
 SOLUTIONS = sorted((ROOT / "solutions").glob("*/*.ipynb"))
 ASSIGNMENTS = sorted((ROOT / "assignments").glob("*/*.ipynb"))
 
@@ -35,11 +42,17 @@ def test_there_are_notebooks():
 
 @each_notebook
 def test_cells_are_short(file):
+    lines, words = (15, 80) if file in LECTURES else (18, 90)
     for cell in read(file).cells:
         if cell.cell_type == "code":
-            assert len(cell.source.splitlines()) <= 18, cell.id
+            assert len(cell.source.splitlines()) <= lines, cell.id
         elif not cell.metadata.get("nbgrader", {}).get("grade"):  # a rubric may be longer
-            assert len(cell.source.split()) <= 90, cell.id
+            assert len(prose(cell).split()) <= words, cell.id
+
+
+def prose(cell):
+    """A text cell's words, without the addresses of its links."""
+    return re.sub(r"\]\([^)]*\)", "]", cell.source)
 
 
 @each_notebook
@@ -79,12 +92,50 @@ def test_lectures_have_their_parts(file):
     notebook = read(file)
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     assert 30 <= len(notebook.cells) <= 50
-    for part in ("you can", "Common mistakes", "Take-away", "Quiz", "<details>", "References"):
+    for part in ("you can", "**Predict", "## Common mistakes", "## Take-away"):
         assert part in text
-    assert {"slide"} <= {cell.metadata.get("slideshow", {}).get("slide_type") for cell in notebook.cells}
     checked = [cell for cell in notebook.cells if "nbval-check-output" in cell.metadata.get("tags", [])]
     assert len(checked) >= 5
     assert all(cell.outputs for cell in checked)
+
+
+@each_lecture
+def test_a_lecture_has_an_interactive_figure_and_its_picture(file):
+    cells = [cell for cell in read(file).cells if re.search(rf"figures\.({'|'.join(INTERACTIVE)})\(", cell.source)]
+    assert cells
+    assert any("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs)
+
+
+@each_lecture
+def test_a_lecture_can_be_presented(file):
+    for cell in read(file).cells:
+        slide = cell.metadata.get("slideshow", {}).get("slide_type")
+        if cell.cell_type == "markdown" and cell.source.startswith(("# ", "## ")):
+            assert slide in {"slide", "subslide"}, cell.id
+        if cell.source.startswith(("import ", "from ")):
+            assert slide == "skip", cell.id
+
+
+@each_lecture
+def test_the_quiz_has_three_questions_and_folded_answers(file):
+    cells = {cell.id: cell.source for cell in read(file).cells}
+    assert cells["quiz"].startswith("## Quiz")
+    for part in ("quiz", "quiz-answers"):
+        assert re.findall(r"^(\d)\. ", cells[part], re.MULTILINE) == ["1", "2", "3"]
+    assert cells["quiz-answers"].startswith("<details><summary>")
+    assert cells["quiz-answers"].endswith("</details>")
+    assert cells["references"].startswith("## References")
+    assert len(re.findall(r"\]\(https://", cells["references"])) >= 3
+
+
+@each_lecture
+def test_the_card_says_how_long_a_lecture_reads(file):
+    notebook = read(file)
+    card = Card.on(notebook)
+    assert card, "no cell with the id `card`: add one with any text and run `coursekit notebooks run`"
+    assert notebook.cells[1].id == "card"
+    assert not card.is_off(Card(minutes_to_read(notebook), card.seconds, card.gigabytes))
+    assert card.seconds <= 90
 
 
 @pytest.mark.parametrize("file", SOLUTIONS, ids=name)

@@ -1,0 +1,98 @@
+"""The card at a lecture's top: minutes to read, seconds to run, memory. Counted and measured, never typed.
+
+Seconds are those of the processor, on one core of the machine on which `yardstick` takes `STANDARD` seconds: so the
+card of a lecture is the same on a slow machine and on a busy one.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+
+import torch
+from nbformat import NotebookNode
+from torch.nn import functional as F
+
+CELL = "card"
+STANDARD = 0.1
+WORDS_A_MINUTE = 130  # read to be understood
+LINES_A_MINUTE = 12
+PICTURES_A_MINUTE = 4
+
+# Runs in the notebook's kernel after its last cell; what that kernel and its workers took until then.
+MEASURE = """
+import json, resource, sys
+_times = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+_seconds = sum(t.ru_utime + t.ru_stime for t in _times)
+_bytes = _times[0].ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+from coursekit.notebooks.card import STANDARD, yardstick
+print(json.dumps({"seconds": _seconds * STANDARD / yardstick(), "gigabytes": _bytes / 1e9}))
+"""
+PATTERN = re.compile(r"\*(\d+) minutes to read · (\d+) s to run · ([\d.]+) GB of memory · no GPU\*")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a lecture costs its reader and the reader's machine."""
+
+    minutes: float
+    seconds: float
+    gigabytes: float
+
+    @classmethod
+    def of(cls, notebook: NotebookNode, seconds: float, gigabytes: float) -> "Card":
+        """The card of a notebook whose run was measured; the minutes are counted from what there is to read."""
+        return cls(minutes_to_read(notebook), seconds, gigabytes)
+
+    @classmethod
+    def on(cls, notebook: NotebookNode) -> "Card | None":
+        """The card that stands on a notebook, None if there is none."""
+        found = next((PATTERN.fullmatch(cell.source) for cell in notebook.cells if cell.id == CELL), None)
+        return cls(*map(float, found.groups())) if found else None
+
+    def put_on(self, notebook: NotebookNode) -> None:
+        """Write the card into the notebook's cell for it, if it has one."""
+        for cell in notebook.cells:
+            if cell.id == CELL:
+                cell.source = str(self)
+
+    def is_off(self, measured: "Card") -> list[str]:
+        """What of this card is more than half off a new measurement, in words."""
+        pairs = (
+            ("minutes to read", self.minutes, measured.minutes, 1),
+            ("seconds to run", self.seconds, measured.seconds, 3),
+            ("GB of memory", self.gigabytes, measured.gigabytes, 0.1),
+        )
+        return [
+            f"the card says {said:g} {what}, it is {seen:.2g}"
+            for what, said, seen, slack in pairs
+            if not said / 1.5 - slack <= seen <= said * 1.5 + slack
+        ]
+
+    def __str__(self) -> str:
+        return (
+            f"*{self.minutes:.0f} minutes to read · {self.seconds:.0f} s to run · "
+            f"{self.gigabytes:.1f} GB of memory · no GPU*"
+        )
+
+
+def minutes_to_read(notebook: NotebookNode) -> float:
+    """From the words, the lines of code and the pictures."""
+    words = sum(len(cell.source.split()) for cell in notebook.cells if cell.cell_type == "markdown")
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    lines = sum(len(cell.source.splitlines()) for cell in code)
+    pictures = sum("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
+    return words / WORDS_A_MINUTE + lines / LINES_A_MINUTE + pictures / PICTURES_A_MINUTE
+
+
+def yardstick() -> float:
+    """Seconds of the processor for a fixed piece of work like a lecture's: convolutions, and Python; best of three."""
+    image, weight = torch.ones(4, 16, 96, 96), torch.ones(16, 16, 3, 3)
+
+    def work() -> float:
+        started = time.process_time()
+        for _ in range(20):
+            F.conv2d(image, weight)
+        sum(number * number % 7 for number in range(500_000))
+        return time.process_time() - started
+
+    return min(work() for _ in range(3))
