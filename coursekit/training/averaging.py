@@ -15,8 +15,6 @@ class Average:
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"ema is the decay of the average, from 0 up to but not including 1, not {decay}")
         self.decay = decay
         self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
 

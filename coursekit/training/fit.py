@@ -4,18 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from torch.optim import Adam, Optimizer
 from torch.utils.data import Dataset
 
 from coursekit.losses import cross_entropy
-from coursekit.training.averaging import Average
-from coursekit.training.devices import start_accelerator
+from coursekit.training.devices import accelerated
 from coursekit.training.history import History
 from coursekit.training.progress import watchers
-from coursekit.training.run import Run, Settings, score
-from coursekit.training.schedules import Schedule, schedule_of
+from coursekit.training.run import Run, score
+from coursekit.training.schedules import Schedule
+from coursekit.training.settings import Settings
 from coursekit.training.tasks import Loss, Task, task_of
 
 
@@ -91,43 +90,36 @@ def fit(
         FloatingPointError: the loss is no longer a finite number; the message names epoch, batch and samples.
         torch.OutOfMemoryError: not even one picture at a time fits.
     """
-    if epochs < 1 or len(train) < 1:  # type: ignore[arg-type]
-        raise ValueError(f"there is nothing to do: {epochs} epochs of {len(train)} samples")  # type: ignore[arg-type]
-    for name, number in (("batch_size", batch_size), ("accumulate", accumulate), ("patience", patience)):
-        if number is not None and number < 1:
-            raise ValueError(f"{name} is {number}; it must be 1 or more")
+    settings = Settings(
+        epochs=epochs,
+        loss=loss,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule=schedule,
+        optimizer=optimizer,
+        clip=clip,
+        ema=ema,
+        patience=patience,
+        save_seconds=save_seconds,
+        accumulate=accumulate,
+        channels_last=channels_last,
+        compile=compile,
+        seed=seed,
+        workers=workers,
+    )
+    if len(train) < 1:  # type: ignore[arg-type]
+        raise ValueError("there is nothing to train on: the set is empty")
     if patience is not None and validation is None:
         raise ValueError("patience stops by a score, so give a validation set too")
     if tensorboard and folder is None:
         raise ValueError("tensorboard=True writes its log into the run's folder, so give a folder too")
-    accelerator = start_accelerator(precision)
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    model.to(accelerator.device).to(memory_format=memory_format)
     folder = Path(folder).expanduser() if folder else None
-    main = accelerator.is_main_process
-    run = Run(
-        model,
-        optimizer(model.parameters(), lr=learning_rate),
-        train,
-        validation,
-        task or task_of(train[0], model, loss),
-        accelerator,
-        Settings(
-            *(epochs, batch_size, schedule_of(schedule), clip, patience),
-            *(seed, workers, save_seconds, memory_format, compile),
-        ),
-        accumulate=accumulate,
-        average=None if ema is None else Average(model, ema),
-        folder=folder,
-        promise={
-            **{"samples": len(train), "batch_size": batch_size, "learning_rate": learning_rate},  # type: ignore[arg-type]
-            **{"schedule": _name(schedule), "optimizer": _name(optimizer), "loss": _name(loss)},
-            **{"clip": clip, "ema": ema, "seed": seed, "precision": accelerator.mixed_precision},
-            "weights": sum(parameter.numel() for parameter in model.parameters()),
-        },
-        watchers=watchers(progress and main, folder / "tensorboard" if folder and tensorboard and main else None),
-    )
-    return run.train()
+    task = task or task_of(train[0], model, loss)
+    with accelerated(precision) as accelerator:
+        main = accelerator.is_main_process
+        log = folder / "tensorboard" if folder and tensorboard and main else None
+        watching = watchers(progress and main, log)
+        return Run(model, train, validation, task, settings, accelerator, folder, watching).train()
 
 
 def evaluate(
@@ -143,9 +135,3 @@ def evaluate(
     device = next(model.parameters()).device
     task = task or task_of(data[0], model, cross_entropy)
     return score(model, data, task, batch_size, workers, device).compute()
-
-
-def _name(option: Any) -> str:
-    """What to call a function, class, module or partial, the same in every process."""
-    known = getattr(option, "__qualname__", None)
-    return str(option if known is None else known)

@@ -12,7 +12,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
-from torch.optim import Optimizer
 from torch.utils.data import Dataset
 
 from coursekit.training.averaging import Average
@@ -22,26 +21,10 @@ from coursekit.training.history import Epoch, History
 from coursekit.training.loading import Batch, Order, in_turn, loader
 from coursekit.training.progress import Progress
 from coursekit.training.randomness import seeded
-from coursekit.training.schedules import Schedule
+from coursekit.training.settings import Settings
 from coursekit.training.tasks import Task
 
 CHECKPOINT, WEIGHTS, HISTORY = "checkpoint.pt", "weights.safetensors", "history.json"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What `fit` was asked for; its docstring says what each means."""
-
-    epochs: int
-    batch_size: int
-    schedule: Schedule
-    clip: float | None
-    patience: int | None
-    seed: int
-    workers: int
-    save_seconds: float
-    memory_format: torch.memory_format
-    compile: bool
 
 
 @dataclass
@@ -61,30 +44,27 @@ class Run:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: Optimizer,
         train: Dataset[Any],
         validation: Dataset[Any] | None,
         task: Task,
-        accelerator: Accelerator,
         settings: Settings,
-        *,
-        accumulate: int,
-        average: Average | None,
+        accelerator: Accelerator,
         folder: Path | None,
-        promise: dict[str, Any],
         watchers: list[Progress],
     ) -> None:
-        self.accelerator, self.task, self.settings = accelerator, task, settings
-        self.average, self.folder, self.promise, self.watchers = average, folder, promise, watchers
-        self.accumulate, self.validation = accumulate, validation
-        self.plain = model
+        self.plain, self.validation, self.task, self.settings = model, validation, task, settings
+        self.accelerator, self.folder, self.watchers = accelerator, folder, watchers
+        model.to(accelerator.device).to(memory_format=settings.memory_format)
+        optimizer = settings.optimizer(model.parameters(), lr=settings.learning_rate)
+        self.rates = [group["lr"] for group in optimizer.param_groups]
+        self.average = None if settings.ema is None else Average(model, settings.ema)
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
         if settings.compile:
             self.model = torch.compile(self.model)
-        self.rates = [group["lr"] for group in optimizer.param_groups]
         self.share = {"rank": accelerator.process_index, "processes": accelerator.num_processes}
         self.order = Order(len(train), settings.batch_size, settings.seed, **self.share)  # type: ignore[arg-type]
         self.loader = loader(train, self.order, task.collate, settings.workers, settings.seed)
+        self.accumulate = settings.accumulate
         self.history, self.at = History(), Position()
         self.best: dict[str, Tensor] | None = None
         self.saved = time.monotonic()
@@ -163,7 +143,7 @@ class Run:
     def try_step(self, batch: Batch, size: int) -> float:
         self.optimizer.zero_grad()
         for group, rate in zip(self.optimizer.param_groups, self.rates):
-            group["lr"] = rate * self.settings.schedule(self.step / (self.settings.epochs * self.order.count))
+            group["lr"] = rate * self.settings.factor(self.step / (self.settings.epochs * self.order.count))
         mine = len(range(self.share["rank"], size, self.share["processes"]))
         parts = batch.parts(self.accumulate)
         loss = torch.zeros((), device=self.accelerator.device)
@@ -240,7 +220,7 @@ class Run:
             return
         scaler = self.accelerator.scaler
         state = {
-            "promise": self.promise,
+            "settings": self.decisive(),
             "position": vars(self.at),
             "history": self.history.to_dict(),
             "model": self.plain.state_dict(),
@@ -252,6 +232,12 @@ class Run:
         save_state(self.folder / CHECKPOINT, state)
         with whole(self.folder / HISTORY) as file:
             file.write(json.dumps(self.history.to_dict(), indent=1).encode())
+
+    def decisive(self) -> dict[str, Any]:
+        """What makes it the same run."""
+        shapes = [list(value.shape) for value in self.plain.state_dict().values()]
+        precision = self.accelerator.mixed_precision
+        return self.settings.decisive() | {"samples": self.order.length, "precision": precision, "shapes": shapes}
 
     def resume(self) -> bool:
         """Go on where the folder's run stands, if there is one.
@@ -265,10 +251,11 @@ class Run:
         if not path.exists():
             return False
         state = load_state(path)
+        before = state["settings"]
         others = [
-            f"{name} is {now!r} and was {state['promise'].get(name)!r}"
-            for name, now in self.promise.items()
-            if state["promise"].get(name) != now
+            f"{name} is {now!r} and was {before.get(name)!r}"
+            for name, now in self.decisive().items()
+            if before.get(name) != now
         ]
         if others:
             raise ValueError(

@@ -64,8 +64,10 @@ def test_a_loss_that_is_no_number_stops_with_its_place(task):
 
 
 def test_nothing_to_do_is_an_error(task):
-    with pytest.raises(ValueError, match="0 epochs of 24 samples"):
+    with pytest.raises(ValueError, match="epochs is 0; it must be 1 or more"):
         training.fit(network(), task, epochs=0)
+    with pytest.raises(ValueError, match="nothing to train on"):
+        training.fit(network(), [], epochs=1)
 
 
 def test_a_history_plots_itself(task):
