@@ -38,9 +38,8 @@ class Loss(nn.Module):
     """The base of every loss module: a loss function with its keyword options fixed.
 
     `class FocalLoss(Loss, function=focal_loss)` is all that a subclass says. Its signature is the function's
-    keyword options; each is kept as an attribute (`loss.gamma`), a tensor as a buffer that follows the module
-    to its device. What changes from batch to batch is given at the call:
-    `BoundaryLoss()(logits, target, distances=maps)`.
+    options, as keywords; each is kept as an attribute (`loss.gamma`), a tensor as a buffer that follows the module
+    to its device. What changes from batch to batch is given at the call: `BoundaryLoss()(logits, target, maps)`.
     """
 
     function: ClassVar[Callable[..., Tensor]]
@@ -49,9 +48,9 @@ class Loss(nn.Module):
     def __init_subclass__(cls, *, function: Callable[..., Tensor] | None = None) -> None:
         super().__init_subclass__()
         if function is not None:
-            parameters = signature(function).parameters.values()
+            options = list(signature(function).parameters.values())[2:]
             cls.function = staticmethod(function)
-            cls.__signature__ = Signature([p for p in parameters if p.kind is Parameter.KEYWORD_ONLY])
+            cls.__signature__ = Signature([option.replace(kind=Parameter.KEYWORD_ONLY) for option in options])
 
     def __init__(self, **options: Any) -> None:
         super().__init__()
@@ -68,8 +67,14 @@ class Loss(nn.Module):
         return {name: getattr(self, name) for name in self.__signature__.parameters}
 
     def forward(
-        self, logits: Float[Tensor, "n c h w"], target: Int[Tensor, "n h w"], **overrides: Any
+        self,
+        logits: Float[Tensor, "n c h w"],
+        target: Int[Tensor, "n h w"],
+        distances: Float[Tensor, "n c h w"] | None = None,
+        **overrides: Any,
     ) -> Float[Tensor, "..."]:
+        if distances is not None:
+            overrides["distances"] = distances
         return self.function(logits, target, **(self.options() | overrides))
 
     def extra_repr(self) -> str:

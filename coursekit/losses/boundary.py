@@ -8,7 +8,7 @@ should not. `DistanceMaps` computes it once for a label map and hands it out wit
     train = CamVid(transforms=Compose([augment, maps]))            # (image, (target, distances))
     for image, (target, distances) in DataLoader(train):
         logits = model(image)
-        loss = dice_loss(logits, target) + 0.01 * boundary_loss(logits, target, distances=distances)
+        loss = dice_loss(logits, target) + 0.01 * boundary_loss(logits, target, distances)
 """
 
 import hashlib
@@ -36,8 +36,17 @@ def signed_distance(mask: Bool[Tensor, "*batch h w"]) -> Float[Tensor, "*batch h
     distances = np.zeros(planes.shape, np.float32)
     for plane, distance in zip(planes, distances, strict=True):
         if plane.any() and not plane.all():
-            distance[:] = distance_transform_edt(~plane) - distance_transform_edt(plane) + plane
+            distance[:] = distance_transform_edt(~plane)
+            box = surroundings(plane)  # which hold the background nearest to every pixel inside
+            inside = plane[box]
+            distance[box] -= distance_transform_edt(inside) - inside
     return torch.from_numpy(distances).view(mask.shape).to(mask.device)
+
+
+def surroundings(plane: Bool[np.ndarray, "h w"]) -> tuple[slice, slice]:
+    """The bounding box of an object and one pixel around it."""
+    rows, columns = (np.flatnonzero(plane.any(axis)) for axis in (1, 0))
+    return slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2)
 
 
 def class_masks(target: Int[Tensor, "*batch h w"], num_classes: int, ignore_index: int) -> Bool[Tensor, "*batch c h w"]:
@@ -56,10 +65,11 @@ def distance_maps(
 class DistanceMaps:
     """A transform that adds a label map's `distance_maps` to its sample, computing them once.
 
-    `(image, target)` becomes `(image, (target, distances))`, distances (C, H, W) float32. Put it after the
-    augmentation. What was computed is found again by the label map's content, so that a map can never belong to
-    another crop or flip, and a set without random geometry is computed exactly once. It is kept in memory, or
-    in `folder`, where all workers and later runs find it too; one sample takes 4·C·H·W bytes.
+    `(image, target)` becomes `(image, (target, distances))`, distances (C, H, W) float32, and
+    `coursekit.training.fit` calls the loss as `loss(logits, target, distances)`. Put it after the augmentation.
+    What was computed is found again by the label map's content, so that a map can never belong to another crop
+    or flip, and a set without random geometry is computed exactly once. It is kept in memory, or in `folder`,
+    where all workers and later runs find it too; one sample takes 4·C·H·W bytes.
     """
 
     def __init__(
@@ -102,8 +112,8 @@ class DistanceMaps:
 def boundary_loss(
     logits: Float[Tensor, "n c h w"],
     target: Int[Tensor, "n h w"],
-    *,
     distances: Float[Tensor, "n c h w"] | None = None,
+    *,
     include_background: bool = True,
     ignore_index: int = 255,
 ) -> Float[Tensor, ""]:
@@ -126,9 +136,9 @@ def boundary_loss(
 def hausdorff_loss(
     logits: Float[Tensor, "n c h w"],
     target: Int[Tensor, "n h w"],
+    distances: Float[Tensor, "n c h w"] | None = None,
     *,
     alpha: float = 2.0,
-    distances: Float[Tensor, "n c h w"] | None = None,
     ignore_index: int = 255,
 ) -> Float[Tensor, ""]:
     """Hausdorff loss: the mean of (s − g)² (d_s^α + d_g^α) over the pixels and the foreground classes.
@@ -157,8 +167,8 @@ def unsigned(signed: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
 
 
 class BoundaryLoss(Loss, function=boundary_loss):
-    """`boundary_loss` as a module; give the batch's maps at the call: `loss(logits, target, distances=…)`."""
+    """`boundary_loss` as a module; give the batch's maps at the call: `loss(logits, target, distances)`."""
 
 
 class HausdorffLoss(Loss, function=hausdorff_loss):
-    """`hausdorff_loss` as a module; give the batch's maps at the call: `loss(logits, target, distances=…)`."""
+    """`hausdorff_loss` as a module; give the batch's maps at the call: `loss(logits, target, distances)`."""

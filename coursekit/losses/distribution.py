@@ -125,8 +125,8 @@ def topk_loss(
 def distance_penalized_cross_entropy(
     logits: Float[Tensor, "n c h w"],
     target: Int[Tensor, "n h w"],
-    *,
     distances: Float[Tensor, "n c h w"] | None = None,
+    *,
     reduction: Reduction = "mean",
     ignore_index: int = 255,
 ) -> Float[Tensor, "..."]:

@@ -54,9 +54,9 @@ def test_everything_public_is_listed() -> None:
     assert losses.__all__ == sorted(losses.__all__)
 
 
-def test_the_signature_is_the_function_s_keyword_options(pair) -> None:
+def test_the_signature_is_the_function_s_options_as_keywords(pair) -> None:
     function, module = pair
-    options = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    options = [p.replace(kind=p.KEYWORD_ONLY) for p in inspect.signature(function).parameters.values()][2:]
     assert list(inspect.signature(module).parameters.values()) == options
     assert options
     assert function.__name__ in module.__doc__
@@ -109,8 +109,25 @@ def test_a_weight_is_a_buffer() -> None:
 
 def test_what_changes_with_the_batch_is_given_at_the_call() -> None:
     distances = torch.rand(2, 3, 4, 5)
-    value = losses.BoundaryLoss()(LOGITS, TARGET, distances=distances)
-    torch.testing.assert_close(value, (LOGITS.softmax(1) * distances).mean())
+    for value in (
+        losses.BoundaryLoss()(LOGITS, TARGET, distances=distances),
+        losses.BoundaryLoss()(LOGITS, *(TARGET, distances)),
+        losses.boundary_loss(LOGITS, *(TARGET, distances)),
+    ):
+        torch.testing.assert_close(value, (LOGITS.softmax(1) * distances).mean())
+
+
+@pytest.mark.parametrize("name", ["BoundaryLoss", "HausdorffLoss", "DistancePenalizedCrossEntropy"])
+def test_a_target_with_distance_maps_goes_in_as_it_comes(name: str) -> None:
+    _, target = losses.DistanceMaps(3)(None, TARGET[0])
+    batch = [part[None] for part in target]
+    loss = getattr(losses, name)()
+    assert loss(LOGITS[:1], *batch) == loss(LOGITS[:1], TARGET[:1])
+
+
+def test_maps_are_refused_where_none_are_needed() -> None:
+    with pytest.raises(TypeError, match="distances"):
+        losses.DiceLoss()(LOGITS, TARGET, torch.rand(2, 3, 4, 5))
 
 
 def test_a_module_s_class_can_be_refined() -> None:
