@@ -58,6 +58,7 @@ class Run:
         optimizer = settings.optimizer(model.parameters(), lr=settings.learning_rate)
         self.rates = [group["lr"] for group in optimizer.param_groups]
         self.average = None if settings.ema is None else Average(model, settings.ema)
+        self.attributes = set(vars(model))
         self.model, self.optimizer = accelerator.prepare(model, optimizer)
         if settings.compile:
             self.model = torch.compile(self.model)
@@ -91,7 +92,8 @@ class Run:
         finally:
             for watcher in self.watchers:
                 watcher.close(self.history)
-            self.accelerator.unwrap_model(self.model, keep_fp32_wrapper=False, keep_torch_compile=False)
+            for name in set(vars(self.plain)) - self.attributes:  # accelerate hangs mixed precision on the instance
+                delattr(self.plain, name)
         return self.history
 
     # An epoch and a step
