@@ -15,6 +15,7 @@ from IPython.display import display
 
 from coursekit.exercises.exercise import Assignment, Exercise
 from coursekit.exercises.judge import failed, judge
+from coursekit.exercises.progress import Progress
 from coursekit.exercises.report import CheckResult, ExerciseReport, Report
 
 ASSIGNMENTS = tuple(sorted(folder.name[1:] for folder in iter_modules(__path__) if folder.ispkg))
@@ -63,7 +64,9 @@ def check(exercise: str, answer: Any, seed: int | None = None) -> float:
     Raises:
         KeyError: no exercise has that name.
     """
-    report = judge(find(exercise), answer, _seed(seed))
+    asked = find(exercise)
+    with Progress(asked) as progress:
+        report = judge(asked, answer, _seed(seed), began=progress.at)
     display(report)
     return report.score
 

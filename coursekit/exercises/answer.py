@@ -3,13 +3,17 @@
 import contextlib
 import io
 import math
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch._C import DisableTorchFunctionSubclass
+from torch.nn import Parameter
 
 from coursekit.exercises.limits import TimeLimit
 from coursekit.exercises.watch import Watch
@@ -25,12 +29,25 @@ class AnswerRaised(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the answer: copies of what it was given, and what it gave or the type of what it raised."""
+    """One call of the answer: copies of what it was given, and what it gave or the kind of error it raised."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     result: Any = None
-    raised: type[BaseException] | None = None
+    raised: str | None = None
+
+
+_SAYS_LITTLE = (RuntimeError, TypeError, AttributeError, NameError)
+
+
+def kind_of(error: BaseException) -> str:
+    """What the errors of two answers share when they come of the same mistake.
+
+    It is the type; but anything may raise a RuntimeError or a TypeError, so there the words belong to it too, without
+    the numbers, which are those of one input.
+    """
+    name = type(error).__name__
+    return f"{name}: {re.sub(r'[0-9]+', '', str(error))}" if isinstance(error, _SAYS_LITTLE) else name
 
 
 class Answer:
@@ -48,23 +65,25 @@ class Answer:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args_given, kwargs_given = copied(args), copied(kwargs)
-        handed = [arg.clone() if isinstance(arg, Tensor) else arg for arg in args]
         try:
-            result = self.run(self.function, *handed, **kwargs)
+            result = self.run(self.function, *copied(args, graph=True), **copied(kwargs, graph=True))
         except AnswerRaised as raised:
-            self.calls.append(Call(args_given, kwargs_given, raised=type(raised.error)))
+            self.calls.append(Call(args_given, kwargs_given, raised=kind_of(raised.error)))
             raise
         self.calls.append(Call(args_given, kwargs_given, result=copied(result)))
         return result
 
     def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        reported = getattr(function, "forbidden", None)  # an answer in another process is watched there
         try:
-            with quiet(), self.watch:
-                return function(*args, **kwargs)
-        except TimeLimit:
+            with quiet(), self.watch if reported is None else contextlib.nullcontext():
+                return _plain(function(*args, **kwargs))
+        except (TimeLimit, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # SystemExit, and what a student may derive from BaseException
             raise AnswerRaised(error) from error
+        finally:
+            self.watch.seen.update(reported or ())
 
 
 @contextlib.contextmanager
@@ -80,23 +99,37 @@ class _Sink(io.TextIOBase):
         return len(text)
 
 
-def copied(value: Any) -> Any:
-    """A copy of tensors, also inside containers, that later changes do not reach; anything else is kept as it is."""
+def _plain(result: Any) -> Any:
+    """Tensors of a class of its own become plain ones: what they do in a check must not be the student's code."""
+    if isinstance(result, Tensor) and type(result) not in (Tensor, Parameter):
+        with DisableTorchFunctionSubclass():
+            return result.as_subclass(Tensor)
+    if type(result) in (tuple, list):
+        return type(result)(_plain(item) for item in result)
+    return result
+
+
+def copied(value: Any, graph: bool = False) -> Any:
+    """A copy of arrays, also inside containers, that later changes do not reach; anything else is kept as it is.
+
+    Args:
+        graph: a tensor's copy stays in its graph, so that gradients reach the original.
+    """
     if isinstance(value, Tensor):
-        return value.detach().clone()
+        return value.clone() if graph else value.detach().clone()
+    if isinstance(value, np.ndarray):
+        return value.copy()
     if type(value) in (tuple, list):
-        return type(value)(copied(item) for item in value)
+        return type(value)(copied(item, graph) for item in value)
     if type(value) is dict:
-        return {key: copied(item) for key, item in value.items()}
+        return {key: copied(item, graph) for key, item in value.items()}
     return value
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two results agree in shape and value; dtypes and the kinds of containers do not matter."""
-    if isinstance(left, Tensor) and isinstance(right, Tensor):
-        if left.shape != right.shape or left.is_complex() or right.is_complex():
-            return False
-        return torch.allclose(left.double(), right.double(), rtol=1e-4, atol=1e-5, equal_nan=True)
+    """Whether two results agree in shape and value; dtypes and the kinds of arrays and containers do not matter."""
+    if isinstance(left, Tensor | np.ndarray) and isinstance(right, Tensor | np.ndarray):
+        return _same_arrays(left, right)
     if isinstance(left, tuple | list) and isinstance(right, tuple | list):
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
@@ -106,3 +139,13 @@ def same(left: Any, right: Any) -> bool:
     except (TypeError, ValueError, RuntimeError):
         return False
     return a == b or abs(a - b) <= 1e-5 + 1e-4 * abs(b) or (math.isnan(a) and math.isnan(b))
+
+
+def _same_arrays(left: Tensor | np.ndarray, right: Tensor | np.ndarray) -> bool:
+    try:
+        a, b = torch.as_tensor(left), torch.as_tensor(right)
+    except TypeError:  # an array of objects or of text
+        return False
+    if a.shape != b.shape or a.is_complex() or b.is_complex():
+        return False
+    return torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-5, equal_nan=True)

@@ -1,8 +1,10 @@
 """The assertions that checks are written with. Each says what was seen, what was expected and where to look."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,10 +43,11 @@ def a_tensor(got: Any, shape: tuple[int, ...] | torch.Size | None = None, what: 
 def a_number(got: Any, what: str = "the result") -> float:
     """A float, from anything that is one number: a float, an int, a tensor or array of one element."""
     try:
-        value = float(got)
+        if isinstance(got, int | float | Tensor | np.ndarray | np.generic):
+            return float(got)
     except (TypeError, ValueError, RuntimeError):
-        raise CheckFailed(f"{what} should be one number; yours is {describe(got)}") from None
-    return value
+        pass
+    raise CheckFailed(f"{what} should be one number; yours is {describe(got)}")
 
 
 def a_pair(got: Any, what: str) -> tuple[Any, Any]:
@@ -83,6 +86,40 @@ def number_close(
         return
     if not abs(value - expected) <= tolerance * max(1.0, abs(expected)):
         raise CheckFailed(f"{what} is {value:.6g}; {expected:.6g} is expected", mistake=mistake)
+
+
+def as_reference(
+    answer: Callable[..., Any],
+    reference: Callable[..., Tensor],
+    *cases: tuple[Any, ...],
+    what: str = "the result",
+    tolerance: float = 1e-5,
+) -> None:
+    """The answer gives what the reference gives.
+
+    All calls are made before the first is judged: so a mistake is recognised by all that it does.
+
+    Args:
+        cases: what both are called with; options by keyword stand as a dict at the end of a case.
+    """
+    results = []
+    for case in cases:
+        args, options = split(case)
+        results.append((answer(*args, **options), reference(*args, **options), f"{what}{_settings(args, options)}"))
+    for got, expected, told in results:
+        close(got, expected, told, tolerance)
+
+
+def split(case: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a case: those by position, and those by keyword, which stand as a dict at its end."""
+    return (case[:-1], case[-1]) if case and isinstance(case[-1], dict) else (case, {})
+
+
+def _settings(args: tuple[Any, ...], options: dict[str, Any]) -> str:
+    """The numbers of a case in words, such as " with 3, stride 2"."""
+    plain = [f"{arg:g}" for arg in args if isinstance(arg, int | float)]
+    named = [f"{name.replace('_', ' ')} {value:g}" for name, value in options.items() if isinstance(value, int | float)]
+    return f" with {', '.join([*plain, *named])}" if plain or named else ""
 
 
 def dtype(got: Any, expected: torch.dtype, what: str = "the result", mistake: str | None = None) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from coursekit.exercises import expect
-from coursekit.exercises.answer import Answer, AnswerRaised, Call, copied, quiet, same
+from coursekit.exercises.answer import Answer, AnswerRaised, Call, copied, kind_of, quiet, same
 from coursekit.exercises.draw import Draw
 from coursekit.exercises.exercise import Check, Exercise, Mistake
 from coursekit.exercises.limits import TimeLimit, time_limit
@@ -18,8 +18,14 @@ from coursekit.exercises.report import CheckResult, ExerciseReport, side_by_side
 from coursekit.exercises.watch import Watch
 
 
-def judge(exercise: Exercise, function: Any, seed: int = 0) -> ExerciseReport:
-    """All checks of an exercise, each with inputs of its own drawn from the seed."""
+def judge(
+    exercise: Exercise, function: Any, seed: int = 0, began: Callable[[Check], None] | None = None
+) -> ExerciseReport:
+    """All checks of an exercise, each with inputs of its own drawn from the seed.
+
+    Args:
+        began: is told of each check before it begins.
+    """
     if not callable(function):
         return failed(
             exercise, f"{exercise.name} should be a function or a class; yours is {expect.describe(function)}"
@@ -32,15 +38,32 @@ def judge(exercise: Exercise, function: Any, seed: int = 0) -> ExerciseReport:
         if awaited:
             results.append(CheckResult(check.name, check.points, False, f"waits for “{awaited.name}”"))
             continue
+        if began:
+            began(check)
         answer = Answer(function, watch)
-        result = _run(check, answer, Draw(seed, exercise.name, check.run.__name__), exercise.mistakes)
+        result = _run(check, answer, _draw(exercise, check, seed), exercise.mistakes)
         if not result.passed and not result.mistake:
             wrong[check.name] = answer.calls
         results.append(result)
+    watch.seen.update(getattr(function, "forbidden", ()))  # in a gradient, after the last call
     if watch.seen:
         called = " and ".join(sorted(watch.seen))
         return failed(exercise, f"This exercise asks you to write it yourself; your code calls {called}.")
     return ExerciseReport(exercise.name, _with_mistakes(results, wrong, exercise.mistakes))
+
+
+def keeps_every_point(exercise: Exercise, function: Callable[..., Any], seed: int = 0) -> bool:
+    """Whether an answer passes all checks and calls nothing that is forbidden; stops at the first that it fails."""
+    watch = Watch(exercise.forbids)
+    results = (
+        _run(check, Answer(function, watch), _draw(exercise, check, seed), exercise.mistakes)
+        for check in exercise.checks
+    )
+    return all(result.passed and not watch.seen for result in results)
+
+
+def _draw(exercise: Exercise, check: Check, seed: int) -> Draw:
+    return Draw(seed, exercise.name, check.run.__name__)
 
 
 def failed(exercise: Exercise, message: str) -> ExerciseReport:
@@ -89,9 +112,11 @@ def _explain(error: BaseException) -> str:
     """The error, and the line of the student's code that it left from."""
     if isinstance(error, NotImplementedError):
         return "not written yet"
+    place = getattr(error, "place", "")  # of an error that was raised in another process
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
-    last = frames[-1] if frames else None
-    place = f", at line {last.lineno} of {last.name}: {last.line}" if last and last.line else ""
+    if not place and frames and frames[-1].line:
+        place = f"line {frames[-1].lineno} of {frames[-1].name}: {frames[-1].line}"
+    place = place and f", at {place}"
     return f"your code raised {type(error).__name__}: {_short(error)}{place}"
 
 
@@ -128,5 +153,5 @@ def _repeats(function: Callable[..., Any], call: Call) -> bool:
         with torch.random.fork_rng(devices=[]), quiet(), time_limit(2.0):
             result = function(*args, **kwargs)
     except (Exception, TimeLimit) as error:
-        return call.raised is type(error) and not isinstance(error, NotImplementedError)
+        return call.raised == kind_of(error) and not isinstance(error, NotImplementedError)
     return call.raised is None and same(result, call.result)

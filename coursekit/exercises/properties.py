@@ -18,33 +18,36 @@ def add_good_manners(
     needs: str,
     reference: Callable[..., Any],
     arguments: Callable[[Draw], tuple[Any, ...]],
+    learned: tuple[int, ...] = (0,),
 ) -> None:
     """Add the check for dtype, gradient and side effects, and the three mistakes that belong to it.
 
     Args:
-        reference: a right answer; differentiable in its first argument.
-        arguments: draws what the answer is called with; the first is a tensor.
+        reference: a right answer; differentiable in the arguments `learned`.
+        arguments: draws what the answer is called with; options by keyword stand as a dict at the end.
+        learned: the positions of the arguments that gradients should reach.
     """
 
     @exercise.check(points=points, needs=needs)
     def good_manners(answer: Answer, draw: Draw) -> None:
         """Keeps float64, lets gradients through, leaves its input alone."""
-        args = arguments(draw)
-        leaves_alone(answer, *args)
-        keeps_dtype(answer, *args)
-        lets_gradients_through(answer, reference, *args)
+        case = arguments(draw)
+        leaves_alone(answer, *case)
+        keeps_dtype(answer, *case)
+        for position in learned:
+            lets_gradients_through(answer, reference, *case, position=position)
 
-    def always_float32(*args: Any) -> Any:
+    def always_float32(*args: Any, **options: Any) -> Any:
         """A float64 input comes back as float32: make new tensors with the dtype of the input."""
-        return _map_first(reference(*args), Tensor.float)
+        return _map_first(reference(*args, **options), Tensor.float)
 
-    def cut_from_the_graph(*args: Any) -> Any:
+    def cut_from_the_graph(*args: Any, **options: Any) -> Any:
         """The values are right, but autograd cannot follow: NumPy, `.data`, `.detach()`, `.item()` cut the graph."""
-        return _map_first(reference(*args), Tensor.detach)
+        return _map_first(reference(*args, **options), Tensor.detach)
 
-    def changes_its_input(x: Tensor, *args: Any) -> Any:
-        """The input is not the same after the call: an operation ending in `_` or an assignment wrote into it."""
-        result = _map_first(reference(x, *args), Tensor.clone)
+    def changes_its_input(x: Tensor, *args: Any, **options: Any) -> Any:
+        """An input is not the same after the call: an operation ending in `_` or an assignment wrote into it."""
+        result = _map_first(reference(x, *args, **options), Tensor.clone)
         with torch.no_grad():
             x.zero_()
         return result
@@ -53,36 +56,61 @@ def add_good_manners(
         exercise.mistake(mistake, right_values=True)
 
 
-def keeps_dtype(answer: Answer, *args: Any) -> None:
-    """float64 in, float64 out: floating arguments are given in double precision."""
-    doubled = [arg.double() if isinstance(arg, Tensor) and arg.is_floating_point() else arg for arg in args]
-    expect.dtype(_first(answer(*doubled)), torch.float64, "the result for a float64 input", "always_float32")
+def keeps_dtype(answer: Answer, *case: Any) -> None:
+    """float64 in, float64 out: all floating arguments are given in double precision."""
+    args, options = expect.split(_doubled(case))
+    result = _first(answer(*args, **options))
+    expect.dtype(result, torch.float64, "the result for a float64 input", "always_float32")
 
 
-def lets_gradients_through(answer: Answer, reference: Callable[..., Any], *args: Any) -> None:
-    """The gradient with respect to the first argument is the reference's."""
+def lets_gradients_through(answer: Answer, reference: Callable[..., Any], *case: Any, position: int = 0) -> None:
+    """The gradient with respect to an argument is the reference's; all are given in double precision."""
+    args, options = expect.split(_doubled(case))
+    what = "the input" if position == 0 else f"argument {position + 1}"
 
     def gradient(function: Callable[..., Any]) -> Tensor:
-        x = args[0].detach().double().requires_grad_()
-        result = expect.a_tensor(_first(function(x, *args[1:])))
+        leaf = args[position].detach().clone().requires_grad_()
+        result = expect.a_tensor(_first(function(*args[:position], leaf, *args[position + 1 :], **options)))
         weights = torch.linspace(-1, 1, result.numel(), dtype=torch.float64).reshape(result.shape)
         found = None
         if result.requires_grad:
-            (found,) = torch.autograd.grad((result * weights).sum(), x, allow_unused=True)
+            try:
+                (found,) = torch.autograd.grad((result * weights).sum(), leaf, allow_unused=True)
+            except RuntimeError as error:  # autograd's, about a tensor that was changed after it had been used
+                raise expect.CheckFailed(f"there is no gradient: {error}", mistake="changes_its_input") from None
         if found is None:
-            raise expect.CheckFailed("no gradient reaches the input", mistake="cut_from_the_graph")
+            raise expect.CheckFailed(f"no gradient reaches {what}", mistake="cut_from_the_graph")
         return found
 
-    expect.close(gradient(answer), gradient(reference), "the gradient with respect to the input")
+    expect.close(gradient(answer), gradient(reference), f"the gradient with respect to {what}")
 
 
-def leaves_alone(answer: Answer, *args: Any) -> None:
-    """No tensor among the arguments is changed by the call."""
-    before = [arg.clone() if isinstance(arg, Tensor) else arg for arg in args]
-    answer.run(answer.function, *args)
-    for position, (arg, old) in enumerate(zip(args, before), start=1):
-        if isinstance(arg, Tensor) and not torch.equal(arg, old):
-            raise expect.CheckFailed(f"argument {position} was changed by the call", arg, old, "changes_its_input")
+def leaves_alone(answer: Answer, *case: Any) -> None:
+    """No tensor among the arguments is changed by the call, in single precision or in double.
+
+    In double precision too: a conversion that has nothing to convert gives the argument itself.
+    """
+    for given in (case, _doubled(case)):
+        args, options = expect.split(given)
+        named = {**{f"argument {i}": arg for i, arg in enumerate(args, start=1)}, **options}
+        before = {name: arg.clone() for name, arg in named.items() if isinstance(arg, Tensor)}
+        answer.run(answer.function, *args, **options)
+        for name, old in before.items():
+            if not torch.equal(named[name], old):
+                raise expect.CheckFailed(f"{name} was changed by the call", named[name], old, "changes_its_input")
+
+
+def _doubled(case: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A copy of a case in double precision."""
+
+    def doubled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: doubled(item) for name, item in value.items()}
+        if isinstance(value, Tensor):
+            return value.double().clone() if value.is_floating_point() else value.clone()
+        return value
+
+    return tuple(doubled(value) for value in case)
 
 
 def _first(result: Any) -> Any:

@@ -1,34 +1,48 @@
 """See which calls an answer makes: an exercise may ask to write one of them oneself.
 
-PyTorch's dispatcher sees every operator, whatever name or module it was reached by; Python's profiler sees calls into
-the reference library. Both watch only while the answer's own code runs.
+PyTorch's dispatcher sees every operator, whatever name or module it was reached by; its function mode sees those that
+dissolve into others before the dispatcher, such as cross_entropy of probabilities; Python's profiler sees calls into
+the reference library. All of them watch only while the answer's own code runs, in the threads that it starts too.
 """
 
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _PACKAGE = Path(__file__).parents[1]
+_CHECKS = tuple(f"{folder}{os.sep}" for folder in (_PACKAGE / "exercises").glob("a[0-9]*"))  # hold right answers too
 
 
 @dataclass(frozen=True)
 class Ban:
-    """A family of calls. `operator` tells from an ATen operator's name and arguments whether it belongs to it."""
+    """A family of calls.
+
+    `operator` tells from the name and the arguments of an ATen operator, or of a function of PyTorch's, whether it
+    belongs to it; `folders` are beginnings of the paths of Python files whose functions belong to it.
+    """
 
     title: str
     operator: Callable[[str, tuple[Any, ...]], bool] = lambda name, args: False
-    folder: str | None = None
+    folders: tuple[str, ...] = ()
 
 
 def _is_transposed(name: str, args: tuple[Any, ...]) -> bool:
     """The general convolution carries `transposed` as its seventh argument."""
     general = name.endswith(("::convolution", "::_convolution", "::convolution_overrideable"))
-    return "conv_transpose" in name or (general and len(args) > 6 and bool(args[6]))
+    named = "conv_transpose" in name or "convolution_transpose" in name
+    return named or (general and len(args) > 6 and bool(args[6]))
+
+
+def _reference(folder: str) -> Ban:
+    return Ban(f"the reference in coursekit.{folder}", folders=(f"{_PACKAGE / folder}{os.sep}", *_CHECKS))
 
 
 INTERPOLATION = Ban("interpolate or Upsample", lambda name, args: "upsample" in name)
@@ -44,43 +58,80 @@ CROSS_ENTROPY = Ban(
     lambda name, args: ("cross_entropy" in name or "nll_loss" in name) and "backward" not in name,
 )
 ROI_ALIGN = Ban("torchvision's roi_align", lambda name, args: "roi_align" in name and "backward" not in name)
-REFERENCE_OPS = Ban("the reference in coursekit.ops", folder=str(_PACKAGE / "ops"))
-REFERENCE_MODELS = Ban("the reference in coursekit.models", folder=str(_PACKAGE / "models"))
-REFERENCE_LOSSES = Ban("the reference in coursekit.losses", folder=str(_PACKAGE / "losses"))
-REFERENCE_METRICS = Ban("the reference in coursekit.metrics", folder=str(_PACKAGE / "metrics"))
+REFERENCE_OPS = _reference("ops")
+REFERENCE_MODELS = _reference("models")
+REFERENCE_LOSSES = _reference("losses")
+REFERENCE_METRICS = _reference("metrics")
+CHECKS = Ban("the code of the checks", folders=_CHECKS)
 
 
-class Watch(TorchDispatchMode):
+class Watch:
     """Collects the titles of the banned calls made inside its `with` block."""
 
     def __init__(self, bans: Iterable[Ban]) -> None:
-        super().__init__()
         self.bans = tuple(bans)
-        self.folders = tuple((ban.folder, ban.title) for ban in self.bans if ban.folder)
+        self.folders = tuple((folder, ban.title) for ban in self.bans for folder in ban.folders)
         self.seen: set[str] = set()
+        self._modes = _Operators(self._operator), _Functions(self._operator)
+        self._profilers: list[tuple[Any, Any]] = []
 
-    def __torch_dispatch__(  # type: ignore[no-untyped-def]
-        self, func, types, args=(), kwargs=None
-    ) -> Any:
-        name = func._schema.name
+    def _operator(self, name: str, args: tuple[Any, ...]) -> None:
         self.seen.update(ban.title for ban in self.bans if ban.operator(name, args))
-        return func(*args, **(kwargs or {}))
 
     def _profile(self, frame: FrameType, event: str, arg: object) -> None:
         if event == "call":
             file = frame.f_code.co_filename
             self.seen.update(title for folder, title in self.folders if file.startswith(folder))
 
+    def _begin(self) -> None:
+        """In this thread."""
+        for mode in self._modes:
+            mode.__enter__()
+        sys.setprofile(self._profile if self.folders else None)
+
+    def _join(self, frame: FrameType, event: str, arg: object) -> None:
+        """The first that happens in a thread which the answer has started: it is watched to its end."""
+        self._begin()
+
     def __enter__(self) -> "Watch":
-        super().__enter__()
-        self.profiler = sys.getprofile()
-        if self.folders:
-            sys.setprofile(self._profile)
+        self._profilers.append((sys.getprofile(), threading.getprofile()))
+        threading.setprofile(self._join)
+        self._begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.folders:
-            sys.setprofile(self.profiler)
-        super().__exit__(kind, error, trace)
+        own, of_threads = self._profilers.pop()
+        sys.setprofile(own)
+        threading.setprofile(of_threads)
+        for mode in reversed(self._modes):
+            mode.__exit__(kind, error, trace)
+
+
+class _Operators(TorchDispatchMode):
+    """Tells the name and the arguments of each operator."""
+
+    def __init__(self, tell: Callable[[str, tuple[Any, ...]], None]) -> None:
+        super().__init__()
+        self.tell = tell
+
+    def __torch_dispatch__(  # type: ignore[no-untyped-def]
+        self, func, types, args=(), kwargs=None
+    ) -> Any:
+        self.tell(func._schema.name, args)
+        return func(*args, **(kwargs or {}))
+
+
+class _Functions(TorchFunctionMode):
+    """Tells the name and the arguments of each function of PyTorch's."""
+
+    def __init__(self, tell: Callable[[str, tuple[Any, ...]], None]) -> None:
+        super().__init__()
+        self.tell = tell
+
+    def __torch_function__(  # type: ignore[no-untyped-def]
+        self, func, types, args=(), kwargs=None
+    ) -> Any:
+        self.tell(getattr(func, "__name__", ""), args)
+        return func(*args, **(kwargs or {}))

@@ -8,8 +8,12 @@ is a hole in the checks.
 import ast
 import importlib.util
 import inspect
+import multiprocessing
+import resource
 import sys
+import time
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,11 +30,13 @@ from torch import nn
 from coursekit import exercises
 from coursekit.exercises.answer import Answer, copied, quiet, same
 from coursekit.exercises.exercise import Exercise
-from coursekit.exercises.judge import judge
+from coursekit.exercises.judge import judge, keeps_every_point
 from coursekit.exercises.limits import TimeLimit, time_limit
 from coursekit.exercises.watch import Watch
 
 ROOT = Path(__file__).parents[2]
+_MEMORY = 24 * 2**30  # of addresses, of which libraries take most
+_PATIENCE = 120.0  # seconds by the clock for one mutant
 
 
 @dataclass
@@ -92,42 +98,81 @@ def examine(assignment: str, name: str) -> Row:
             row.survivors.append(f"mistake {key}")
     for style, answer in right_variants(assignment, name).items():
         row.variants += 1
-        if judge(exercise, answer).score < exercise.points:
+        if not keeps_every_point(exercise, answer):
             row.rejected.append(f"variant {style}")
     statements = definitions(assignment)
     source = next(ast.unparse(s) for s in statements if getattr(s, "name", None) == name)
     solution = namespace(statements, name)[name]
+    if not keeps_every_point(exercise, solution):
+        row.rejected.append("the solution")
+    hurried = _hurried(exercise, solution)
     calls = recorded(exercise, solution)
     for told, text in mutants(source):
-        try:
-            mutant = namespace(statements, name, text)[name]
-        except Exception:
+        fate = in_a_child(_fate, hurried, solution, calls, lambda text=text: namespace(statements, name, text)[name])
+        if fate == "killed":
             row.killed += 1
-            continue
-        if judge(exercise, mutant).score < exercise.points:
-            row.killed += 1
-        elif all(alike(solution, mutant, args, kwargs) for args, kwargs in calls):
-            row.equal.append(told)
         else:
-            row.survivors.append(f"mutant, {told}")
+            {"equal": row.equal, "survived": row.survivors}[fate].append(f"mutant, {told}")
     return row
+
+
+def _fate(exercise: Exercise, solution: Any, calls: list[Any], make: Callable[[], Any]) -> str:
+    """Whether a mutant is "killed", "equal" or has "survived"."""
+    try:
+        mutant = make()
+    except Exception:
+        return "killed"
+    if not callable(mutant) or not keeps_every_point(exercise, mutant):
+        return "killed"
+    return "equal" if all(alike(solution, mutant, args, kwargs) for args, kwargs in calls) else "survived"
+
+
+def _hurried(exercise: Exercise, solution: Any) -> Exercise:
+    """The exercise with time limits after what the solution needs, since mutants are many and some never end."""
+    checks = []
+    for check in exercise.checks:
+        began = time.process_time()
+        judge(replace(exercise, checks=[replace(check, needs=None)]), solution)
+        checks.append(replace(check, seconds=min(check.seconds, 1 + 5 * (time.process_time() - began))))
+    return replace(exercise, checks=checks)
+
+
+def in_a_child(function: Callable[..., str], *args: Any) -> str:
+    """A function's result; "killed" where its process crashes, hangs where no signal reaches it, or eats the memory."""
+    reading, writing = multiprocessing.Pipe(duplex=False)
+
+    def work() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        writing.send(function(*args))
+
+    child = multiprocessing.get_context("fork").Process(target=work, daemon=True)
+    child.start()
+    writing.close()
+    try:
+        return reading.recv() if reading.poll(_PATIENCE) else "killed"
+    except EOFError:
+        return "killed"
+    finally:
+        child.kill()
+        child.join()
 
 
 def recorded(exercise: Exercise, solution: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     """The arguments of every call that the checks make under seeds which the gate does not judge with."""
     calls: list[Any] = []
-    original = Answer.__call__
+    original = Answer.run
 
-    def listening(self: Answer, *args: Any, **kwargs: Any) -> Any:
-        calls.append((copied(args), copied(kwargs)))
-        return original(self, *args, **kwargs)
+    def listening(self: Answer, function: Any, *args: Any, **kwargs: Any) -> Any:
+        if function is solution:
+            calls.append((copied(args), copied(kwargs)))
+        return original(self, function, *args, **kwargs)
 
-    Answer.__call__ = listening  # type: ignore[method-assign]
+    Answer.run = listening  # type: ignore[method-assign]
     try:
         for seed in (101, 102, 103):
             judge(exercise, solution, seed)
     finally:
-        Answer.__call__ = original  # type: ignore[method-assign]
+        Answer.run = original  # type: ignore[method-assign]
     return calls
 
 

@@ -36,12 +36,14 @@ def logits_at_input_size(answer: Answer, draw: Draw) -> None:
         for height, width in ((8, 12), (4 * draw.integer(3, 5), 4 * draw.integer(6, 8))):
             x = draw.normal(2, in_channels, height, width)
             expect.a_tensor(answer.run(network, x), (2, num_classes, height, width), "the logits")
-    sizes = [sum(p.numel() for p in _build(answer, 3, 4, width=w).parameters()) for w in (8, 16)]
+    widths: tuple[dict[str, int], ...] = {"width": 8}, {"width": 16}, {}
+    narrow, wide, default = (sum(p.numel() for p in _build(answer, 3, 4, **w).parameters()) for w in widths)
     expect.that(
-        sizes[1] > sizes[0] > 0,
-        f"a wider network should have more parameters; width 8 has {sizes[0]}, width 16 has {sizes[1]}",
-        mistake="WidthIgnored" if sizes[0] else "LayersInAList",
+        wide > narrow > 0,
+        f"a wider network should have more parameters; width 8 has {narrow}, width 16 has {wide}",
+        mistake="WidthIgnored" if narrow else "LayersInPlainList",
     )
+    expect.that(default == wide, f"without a width there are {default} parameters; with width 16 there are {wide}")
 
 
 @tiny_segnet.check(points=5, needs="logits_at_input_size")
@@ -69,7 +71,7 @@ def parameters_are_alive(answer: Answer, draw: Draw) -> None:
     other.load_state_dict(network.state_dict())
     first, second = (answer.run(n.eval(), x) for n in (network, other))
     expect.close(
-        second, first.detach(), "the output after loading the saved state", tolerance=1e-4, mistake="LayersInAList"
+        second, first.detach(), "the output after loading the saved state", tolerance=1e-4, mistake="LayersInPlainList"
     )
     weights = [p for p in network.parameters() if p.ndim > 1]
     (first * draw.normal(*first.shape)).sum().backward()
@@ -106,7 +108,7 @@ def _set_to_identity(network: nn.Module) -> bool:
     """Make every convolution pass its channels on unchanged, and every normalisation do nothing.
 
     Output channel o takes input channels o, o + outputs, o + 2·outputs, …: where a decoder concatenates an encoder's
-    features, these are added and so come to light.
+    features, these are added and so come to light. A convolution of each channel by itself passes on all of them.
     """
     convolutions = 0
     with torch.no_grad():
@@ -114,12 +116,12 @@ def _set_to_identity(network: nn.Module) -> bool:
             parameter.fill_(1.0 if parameter.ndim == 1 and name.endswith("weight") else 0.0)
             if parameter.ndim == 4:
                 outputs, inputs, height, width = parameter.shape
-                for i in range(inputs):
-                    parameter[i % outputs, i, height // 2, width // 2] = 1.0
+                for i in range(inputs if inputs > 1 else outputs):
+                    parameter[i % outputs, i % inputs, height // 2, width // 2] = 1.0
                 convolutions += 1
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.reset_running_stats()
+        for name, buffer in network.named_buffers():
+            if name.endswith(("running_mean", "running_var")):
+                buffer.fill_(1 if name.endswith("running_var") else 0)
     return convolutions > 0
 
 
@@ -257,7 +259,7 @@ class SoftmaxAtTheEnd(_Frame):
 
 
 @tiny_segnet.mistake
-class LayersInAList(_Frame):
+class LayersInPlainList(_Frame):
     """Layers in a plain Python list are invisible to the optimiser and to state_dict: use nn.ModuleList."""
 
     def __init__(self, in_channels: int, num_classes: int, width: int = 16) -> None:

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from coursekit.exercises import expect
-from coursekit.exercises.a02_transposed_convolution.manners import add_good_manners
+from coursekit.exercises import expect, properties
 from coursekit.exercises.answer import Answer
 from coursekit.exercises.draw import Draw
 from coursekit.exercises.exercise import Exercise
@@ -32,44 +31,35 @@ def of_the_lecture(answer: Answer, draw: Draw) -> None:
 @conv1d_matrix.check(points=0.5)
 def any_length(answer: Answer, draw: Draw) -> None:
     """Any kernel, of even size too, and any length."""
-    for size, length in ((1, 4), (2, draw.integer(5, 8)), (draw.integer(3, 5), draw.integer(6, 9)), (4, 4)):
-        kernel = draw.normal(size)
-        expect.close(
-            answer(kernel, length), _expected(kernel, length), f"the matrix for {size} weights, {length} values"
-        )
+    sizes = (1, 4), (2, draw.integer(5, 8)), (draw.integer(3, 5), draw.integer(6, 9)), (4, 4)
+    cases = ((draw.normal(size), length) for size, length in sizes)
+    expect.as_reference(answer, _expected, *cases, what="the matrix")
 
 
 @conv1d_matrix.check(points=0.5)
 def strides(answer: Answer, draw: Draw) -> None:
     """Strides, also where the last step does not fit."""
-    for size, length, stride in ((3, 9, 2), (3, 8, 2), (2, draw.integer(9, 12), 3), (draw.integer(3, 4), 11, 4)):
-        kernel = draw.normal(size)
-        expected = _expected(kernel, length, stride)
-        expect.close(answer(kernel, length, stride=stride), expected, f"the matrix for stride {stride}")
+    sizes = (3, 9, 2), (3, 8, 2), (2, draw.integer(9, 12), 3), (draw.integer(3, 4), 11, 4)
+    cases = ((draw.normal(size), length, {"stride": stride}) for size, length, stride in sizes)
+    expect.as_reference(answer, _expected, *cases, what="the matrix")
 
 
 @conv1d_matrix.check(points=1)
 def paddings(answer: Answer, draw: Draw) -> None:
     """Padding, alone and together with a stride."""
-    for size, length, stride, padding in (
-        (3, 4, 1, 1),
-        (4, 7, 1, 2),
-        (5, draw.integer(6, 8), 2, 3),
-        (4, 9, 3, 1),
-        (2, 5, 1, 3),
-    ):
-        kernel = draw.normal(size)
-        expected = _expected(kernel, length, stride, padding)
-        got = answer(kernel, length, stride=stride, padding=padding)
-        expect.close(got, expected, f"the matrix for stride {stride} and padding {padding}")
+    sizes = (3, 4, 1, 1), (4, 7, 1, 2), (5, draw.integer(6, 8), 2, 3), (4, 9, 3, 1), (2, 5, 1, 3)
+    cases = (
+        (draw.normal(size), length, {"stride": stride, "padding": padding}) for size, length, stride, padding in sizes
+    )
+    expect.as_reference(answer, _expected, *cases, what="the matrix")
 
 
-add_good_manners(
+properties.add_good_manners(
     conv1d_matrix,
     0.5,
     needs="paddings",
     reference=_expected,
-    arguments=lambda draw: (draw.normal(4), 9, 2, 3),
+    arguments=lambda draw: (draw.normal(4), 9, {"stride": 2, "padding": 3}),
 )
 
 

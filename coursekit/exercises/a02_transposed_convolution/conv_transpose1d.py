@@ -1,11 +1,12 @@
 """`conv_transpose1d(x, kernel, stride, padding, output_padding)`: every value stamps the kernel, stamps add up."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from coursekit.exercises import expect, properties
-from coursekit.exercises.a02_transposed_convolution.manners import add_good_manners
 from coursekit.exercises.answer import Answer
 from coursekit.exercises.draw import Draw
 from coursekit.exercises.exercise import Exercise
@@ -20,71 +21,61 @@ def _torch(x: Tensor, kernel: Tensor, stride: int = 1, padding: int = 0, output_
     return F.conv_transpose1d(x[None, None], kernel[None, None], None, stride, padding, output_padding)[0, 0]
 
 
-def _expect_as_torch(answer: Answer, x: Tensor, kernel: Tensor, **options: int) -> None:
-    settings = "".join(f", {name} {value}" for name, value in options.items()).replace("_", " ")
-    what = f"the result for {len(x)} values, kernel {len(kernel)}{settings}"
-    expect.close(answer(x, kernel, **options), _torch(x, kernel, **options), what)
+def _case(draw: Draw, length: int, size: int, **options: int) -> tuple[Any, ...]:
+    return draw.normal(length), draw.normal(size), options
 
 
 @conv_transpose1d.check(points=0.5)
 def of_the_lecture(answer: Answer, draw: Draw) -> None:
     """Four values, three weights, stride 1: the lecture's, and others."""
-    for x, kernel in (
-        (torch.tensor([1.0, 2, 3, 4]), torch.tensor([1.0, 2, 3])),
-        (draw.distinct(4) + 0.05, draw.distinct(3) + 0.05),
-    ):
-        _expect_as_torch(answer, x, kernel)
+    lecture = torch.tensor([1.0, 2, 3, 4]), torch.tensor([1.0, 2, 3])
+    expect.as_reference(answer, _torch, lecture, (draw.distinct(4) + 0.05, draw.distinct(3) + 0.05))
 
 
 @conv_transpose1d.check(points=0.5)
 def any_length(answer: Answer, draw: Draw) -> None:
     """Any number of values and weights, more weights than values too."""
-    for length, size in ((1, 3), (4, 1), (3, draw.integer(5, 6)), (draw.integer(5, 9), 4)):
-        _expect_as_torch(answer, draw.normal(length), draw.normal(size))
+    sizes = (1, 3), (4, 1), (3, draw.integer(5, 6)), (draw.integer(5, 9), 4), (1, 1)
+    expect.as_reference(answer, _torch, *(_case(draw, length, size) for length, size in sizes))
 
 
 @conv_transpose1d.check(points=1)
 def strides(answer: Answer, draw: Draw) -> None:
     """Strides, smaller and larger than the kernel."""
-    for length, size, stride in ((2, 3, 2), (draw.integer(4, 7), 5, 3), (4, 2, 3), (draw.integer(3, 5), 4, 4)):
-        _expect_as_torch(answer, draw.normal(length), draw.normal(size), stride=stride)
+    sizes = (2, 3, 2), (draw.integer(4, 7), 5, 3), (4, 2, 3), (draw.integer(3, 5), 4, 4), (3, 1, 2)
+    expect.as_reference(answer, _torch, *(_case(draw, length, size, stride=stride) for length, size, stride in sizes))
 
 
 @conv_transpose1d.check(points=0.5)
 def paddings(answer: Answer, draw: Draw) -> None:
     """Padding, alone and together with a stride."""
-    for length, size, stride, padding in ((4, 3, 1, 1), (5, 4, 1, 3), (draw.integer(4, 6), 5, 2, 2), (4, 2, 3, 3)):
-        _expect_as_torch(answer, draw.normal(length), draw.normal(size), stride=stride, padding=padding)
+    sizes = (4, 3, 1, 1), (5, 4, 1, 3), (draw.integer(4, 6), 5, 2, 2), (4, 2, 3, 3)
+    cases = (_case(draw, length, size, stride=stride, padding=padding) for length, size, stride, padding in sizes)
+    expect.as_reference(answer, _torch, *cases)
 
 
 @conv_transpose1d.check(points=0.5)
 def output_paddings(answer: Answer, draw: Draw) -> None:
     """Output padding, without and with padding."""
-    for length, size, stride, padding, extra in (
-        (2, 3, 2, 0, 1),
-        (draw.integer(4, 6), 4, 3, 2, 1),
-        (4, 5, 3, 1, 2),
-        (draw.integer(3, 5), 3, 4, 2, 3),
-    ):
-        options = {"stride": stride, "padding": padding, "output_padding": extra}
-        _expect_as_torch(answer, draw.normal(length), draw.normal(size), **options)
+    sizes = (2, 3, 2, 0, 1), (draw.integer(4, 6), 4, 3, 2, 1), (4, 5, 3, 1, 2), (draw.integer(3, 5), 3, 4, 2, 3)
+    cases = (
+        _case(draw, length, size, stride=stride, padding=padding, output_padding=extra)
+        for length, size, stride, padding, extra in sizes
+    )
+    expect.as_reference(answer, _torch, *cases)
 
 
-add_good_manners(
-    conv_transpose1d,
-    0.5,
-    needs="output_paddings",
-    reference=_torch,
-    arguments=lambda draw: (*(draw.normal(size, dtype=torch.float64) for size in (5, 4)), 3, 2, 1),
-)
+def _learned(draw: Draw) -> tuple[Any, ...]:
+    return _case(draw, 5, 4, stride=3, padding=2, output_padding=1)
+
+
+properties.add_good_manners(conv_transpose1d, 0.5, needs="output_paddings", reference=_torch, arguments=_learned)
 
 
 @conv_transpose1d.check(points=0.5, needs="output_paddings")
 def kernel_can_learn(answer: Answer, draw: Draw) -> None:
     """Gradients reach the kernel, so that it can be trained."""
-    turned = Answer(lambda kernel, x, *options: answer.function(x, kernel, *options), answer.watch)
-    x, kernel = draw.normal(4, dtype=torch.float64), draw.normal(5)
-    properties.lets_gradients_through(turned, lambda kernel, *rest: _torch(x, kernel, 3, 2, 1), kernel, x, 3, 2, 1)
+    properties.lets_gradients_through(answer, _torch, *_learned(draw), position=1)
 
 
 def _stamped(x: Tensor, kernel: Tensor, stride: int, size: int | None = None) -> Tensor:

@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from coursekit.exercises import expect, properties
-from coursekit.exercises.a02_transposed_convolution.manners import add_good_manners
 from coursekit.exercises.answer import Answer
 from coursekit.exercises.draw import Draw
 from coursekit.exercises.exercise import Exercise
@@ -24,60 +23,58 @@ def _torch(
     return F.conv_transpose2d(x, weight, bias, stride, padding, output_padding)
 
 
-def _learned(draw: Draw) -> tuple[Tensor, Tensor, Tensor]:
-    """Features, a weight and a bias in double precision, as gradients want them."""
-    x, weight, bias = (draw.normal(*shape, dtype=torch.float64) for shape in ((2, 3, 3, 4), (3, 3, 3, 3), (3,)))
-    return x, weight, bias
-
-
-def _expect_as_torch(answer: Answer, x: Tensor, weight: Tensor, **options: Any) -> None:
-    settings = "".join(f", {name} {value}" for name, value in options.items()).replace("_", " ")
-    what = f"the result for x {tuple(x.shape)}, weight {tuple(weight.shape)}{settings}"
-    expect.close(answer(x, weight, **options), _torch(x, weight, **options), what)
+def _case(draw: Draw, x: tuple[int, ...], weight: tuple[int, ...], **options: int) -> tuple[Any, ...]:
+    return draw.normal(*x), draw.normal(*weight), options
 
 
 @conv_transpose2d.check(points=0.5)
 def two_by_two(answer: Answer, draw: Draw) -> None:
     """2 × 2 values, 2 × 2 weights, strides 1 and 2: the lecture's, and others."""
     lecture = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
-    for x, weight in ((lecture, lecture), (draw.distinct(1, 1, 2, 2) + 0.05, draw.distinct(1, 1, 2, 2) + 0.05)):
-        _expect_as_torch(answer, x, weight)
-        _expect_as_torch(answer, x, weight, stride=2)
+    pairs = (lecture, lecture), (draw.distinct(1, 1, 2, 2) + 0.05, draw.distinct(1, 1, 2, 2) + 0.05)
+    cases = [(x, weight, options) for x, weight in pairs for options in ({}, {"stride": 2})]
+    expect.as_reference(answer, _torch, *cases)
 
 
 @conv_transpose2d.check(points=1)
 def channels(answer: Answer, draw: Draw) -> None:
     """Any batch, channels, height, width and kernel."""
-    for n, c_in, c_out, k in ((2, 2, 2, 4), (2, 2, 3, 2), (draw.integer(2, 3), 3, 2, 3), (1, 3, 1, 1)):
-        x = draw.normal(n, c_in, draw.integer(2, 3), 4)
-        _expect_as_torch(answer, x, draw.normal(c_in, c_out, k, k))
+    sizes = (2, 2, 2, 4), (2, 2, 3, 2), (draw.integer(2, 3), 3, 2, 3), (1, 3, 1, 1)
+    cases = (_case(draw, (n, c_in, draw.integer(2, 3), 4), (c_in, c_out, k, k)) for n, c_in, c_out, k in sizes)
+    expect.as_reference(answer, _torch, *cases)
 
 
 @conv_transpose2d.check(points=1)
 def strides_and_paddings(answer: Answer, draw: Draw) -> None:
     """Strides and paddings, alone and together."""
-    for k, stride, padding in ((3, 2, 0), (2, 3, 0), (3, 1, 1), (4, 2, 1), (5, 3, draw.integer(2, 3))):
-        x = draw.normal(2, 2, 2, draw.integer(3, 4))
-        _expect_as_torch(answer, x, draw.normal(2, 2, k, k), stride=stride, padding=padding)
+    sizes = (3, 2, 0), (2, 3, 0), (3, 1, 1), (4, 2, 1), (5, 3, draw.integer(2, 3))
+    cases = (
+        _case(draw, (2, 2, 2, draw.integer(3, 4)), (2, 2, k, k), stride=stride, padding=padding)
+        for k, stride, padding in sizes
+    )
+    expect.as_reference(answer, _torch, *cases)
 
 
 @conv_transpose2d.check(points=0.5)
 def output_paddings(answer: Answer, draw: Draw) -> None:
     """Output padding, without and with padding."""
-    for k, stride, padding, extra in ((3, 2, 0, 1), (3, 2, 1, 1), (4, 3, 2, 1), (3, 4, draw.integer(1, 2), 3)):
-        x = draw.normal(2, 2, 2, draw.integer(3, 4))
-        options = {"stride": stride, "padding": padding, "output_padding": extra}
-        _expect_as_torch(answer, x, draw.normal(2, 2, k, k), **options)
+    sizes = (3, 2, 0, 1), (3, 2, 1, 1), (4, 3, 2, 1), (3, 4, draw.integer(1, 2), 3)
+    cases = (
+        _case(draw, (2, 2, 2, draw.integer(3, 4)), (2, 2, k, k), stride=stride, padding=padding, output_padding=extra)
+        for k, stride, padding, extra in sizes
+    )
+    expect.as_reference(answer, _torch, *cases)
 
 
 @conv_transpose2d.check(points=0.5)
 def biases(answer: Answer, draw: Draw) -> None:
     """A bias, once for each place of its output channel."""
+    cases = []
     for c_out, stride, padding, extra in ((4, 1, 0, 0), (3, 3, 1, 2), (2, 2, draw.integer(1, 2), 0)):
         # With 4 channels the output is 4 pixels wide too: a bias along another axis comes to light as such.
         x, weight, bias = draw.normal(2, c_out, 3, 2), draw.normal(c_out, c_out, 3, 3), 1 + draw.uniform(c_out)
-        got = answer(x, weight, bias, stride=stride, padding=padding, output_padding=extra)
-        expect.close(got, F.conv_transpose2d(x, weight, bias, stride, padding, extra), "the result with a bias")
+        cases.append((x, weight, bias, {"stride": stride, "padding": padding, "output_padding": extra}))
+    expect.as_reference(answer, _torch, *cases, what="the result with a bias")
 
 
 @conv_transpose2d.check(points=0.5)
@@ -95,23 +92,19 @@ def adjoint(answer: Answer, draw: Draw) -> None:
         expect.number_close(right, left, "⟨u, yours(v)⟩")
 
 
-add_good_manners(
-    conv_transpose2d,
-    0.5,
-    needs="strides_and_paddings",
-    reference=_torch,
-    arguments=lambda draw: (*_learned(draw), 2, 1, 1),
-)
+def _learned(draw: Draw) -> tuple[Any, ...]:
+    options = {"stride": 2, "padding": 1, "output_padding": 1}
+    return draw.normal(2, 3, 3, 4), draw.normal(3, 2, 3, 3), draw.normal(2), options
+
+
+properties.add_good_manners(conv_transpose2d, 0.5, needs="strides_and_paddings", reference=_torch, arguments=_learned)
 
 
 @conv_transpose2d.check(points=0.5, needs="biases")
 def weights_can_learn(answer: Answer, draw: Draw) -> None:
     """Gradients reach the weight and the bias, so that they can be trained."""
-    x, weight, bias = _learned(draw)
-    to_weight = Answer(lambda w: answer.function(x, w, bias, 2, 1, 1), answer.watch)
-    properties.lets_gradients_through(to_weight, lambda w: F.conv_transpose2d(x, w, bias, 2, 1, 1), weight)
-    to_bias = Answer(lambda b: answer.function(x, weight, b, 2, 1, 1), answer.watch)
-    properties.lets_gradients_through(to_bias, lambda b: F.conv_transpose2d(x, weight, b, 2, 1, 1), bias)
+    for position in (1, 2):
+        properties.lets_gradients_through(answer, _torch, *_learned(draw), position=position)
 
 
 def _stamped(x: Tensor, weight: Tensor, stride: int, extra: int = 0) -> Tensor:

@@ -39,7 +39,7 @@ def same_values(answer: Answer, draw: Draw) -> None:
     for args in _channels(draw):
         x = draw.normal(2, args[0], draw.integer(5, 7), draw.integer(8, 11))
         network = build(answer, *args)
-        expect.that(sizes(network), f"double_conv{args} has no parameters", "LayersInAList")
+        expect.that(sizes(network), f"double_conv{args} has no parameters", "LayersInPlainList")
 
         def probe(network: nn.Module, run: Run, x: Tensor = x) -> tuple[Tensor, ...]:
             return (expect.a_tensor(run(set_weights(network.eval(), draw.seed), x.clone())).detach(),)
@@ -83,7 +83,7 @@ class Padded(_Frame):
 
 
 @double_conv.mistake
-class NoReLU(_Frame):
+class NoActivation(_Frame):
     """Nothing stands between the two convolutions and behind them: together they are only one larger convolution."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class NoReLU(_Frame):
 
 
 @double_conv.mistake
-class LastReLUForgotten(_Frame):
+class LastActivationForgotten(_Frame):
     """Negative values come out at the end: *each* of the two convolutions has its ReLU."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ class LastReLUForgotten(_Frame):
 
 
 @double_conv.mistake
-class FirstReLUForgotten(_Frame):
+class FirstActivationForgotten(_Frame):
     """There is a ReLU at the end and none in the middle: *each* of the two convolutions has its own."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ class FirstReLUForgotten(_Frame):
 
 
 @double_conv.mistake
-class ReLUBeforeConvolution(_Frame):
+class ActivationBeforeConvolution(_Frame):
     """The ReLU comes before each convolution, and so throws away what is negative in the input."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ class ReLUBeforeConvolution(_Frame):
 
 
 @double_conv.mistake
-class LeakyReLU(_Frame):
+class LeakyActivation(_Frame):
     """Negative values are made small, not zero: that is another activation than ReLU."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ class WidensTooLate(nn.Sequential):
 
 
 @double_conv.mistake
-class LayersInAList(_Frame):
+class LayersInPlainList(_Frame):
     """Layers in a plain Python list are invisible to the optimiser and to state_dict: no parameter is registered."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:

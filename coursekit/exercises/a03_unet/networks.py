@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from coursekit.exercises import expect
-from coursekit.exercises.answer import Answer, AnswerRaised, quiet
+from coursekit.exercises.answer import Answer, AnswerRaised, kind_of, quiet
 from coursekit.exercises.draw import Draw
 from coursekit.exercises.exercise import Exercise
 
@@ -62,7 +62,7 @@ def judge_network(
     try:
         got = tuple(expect.a_tensor(part, what=what) for part in probe(network, answer.run))
     except AnswerRaised as raised:
-        mistake = known_mistake(exercise, args, network, probe, type(raised.error))
+        mistake = known_mistake(exercise, args, network, probe, kind_of(raised.error))
         if mistake is None:
             raise
         raise expect.CheckFailed(f"your network raised {type(raised.error).__name__}", mistake=mistake) from None
@@ -83,7 +83,7 @@ def judge_network(
 
 
 def known_mistake(
-    exercise: Exercise, args: tuple[int, ...], network: nn.Module, probe: Probe, got: tuple[Tensor, ...] | type
+    exercise: Exercise, args: tuple[int, ...], network: nn.Module, probe: Probe, got: tuple[Tensor, ...] | str
 ) -> str | None:
     """The mistake of the bank with the same parameters whose probe gives the same."""
     for name, mistake in exercise.mistakes.items():
@@ -94,10 +94,10 @@ def known_mistake(
                     other.skip_first = skip_first
                     if sizes(other) != sizes(network):
                         continue
-                    found: tuple[Tensor, ...] | type = probe(other, _run)
+                    found: tuple[Tensor, ...] | str = probe(other, _run)
                 except Exception as error:
-                    found = type(error)
-            if found is got or (isinstance(found, tuple) and isinstance(got, tuple) and alike(got, found)):
+                    found = kind_of(error)
+            if found == got if isinstance(found, str) or isinstance(got, str) else alike(got, found):
                 return name
     return None
 
