@@ -65,6 +65,28 @@ def demo(
 
 
 @app.command()
+def grade(
+    assignment: Annotated[str, typer.Argument(help="Such as 01_unpooling.")],
+    workers: Annotated[int, typer.Option(help="Processes that mark on this machine.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="A Dask cluster to mark on, such as tcp://host:8786.")] = None,
+    without_box: Annotated[
+        bool, typer.Option("--without-box", help="Trust every submission: it can then do all that you can.")
+    ] = False,
+) -> None:
+    """Mark a class and record it in the gradebook; interrupted, it goes on where it was. Exit code 1: some failed."""
+    from coursekit.grading.grade import grade as graded
+
+    outcome = graded(assignment, Path.cwd(), console, workers, not without_box, scheduler)
+    console.print(
+        f"{outcome.marked} notebooks marked; {len(outcome.recorded)} submissions recorded, "
+        f"{len(outcome.unchanged)} as they were, {len(outcome.failed)} failed"
+    )
+    for student, reason in outcome.failed.items():
+        console.print(f"  {student}: {reason}", markup=False)
+    raise typer.Exit(code=1 if outcome.failed else 0)
+
+
+@app.command()
 def models(
     markdown: Annotated[bool, typer.Option("--markdown", help="As the table in docs/models.md.")] = False,
 ) -> None:
@@ -88,6 +110,51 @@ def models(
     for row in rows:
         table.add_row(*row)
     console.print(table)
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="Such as unet; `coursekit models` shows them.")],
+    data: Annotated[str, typer.Option(help="streets, or a name that `coursekit data list` shows.")] = "streets",
+    epochs: Annotated[int, typer.Option(min=1)] = 10,
+    size: Annotated[tuple[int, int], typer.Option(help="Height and width of the pictures.")] = (96, 128),
+    width: Annotated[int | None, typer.Option(help="Channels of the first stage; without it, a laptop's.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1)] = 8,
+    learning_rate: float = 2e-3,
+    seed: int = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that load pictures.")] = 0,
+    folder: Annotated[Path | None, typer.Option(help="Of the run; by default runs/MODEL-DATA.")] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write a log for TensorBoard too.")] = False,
+) -> None:
+    """Train a network on a set. Stopped or killed, the same command goes on where it was."""
+    import torch
+
+    from coursekit.training import fit, recipe
+
+    task = recipe.task_for(model)
+    pictures, held_out, classes = recipe.sets(data, task, size)
+    torch.manual_seed(seed)
+    network = recipe.network(model, classes, size, width)
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    folder = folder or Path("runs") / f"{model}-{data}"
+    print(f"{model}, {weights:,} weights, on {len(pictures)} pictures of {data} at {size[0]} × {size[1]}")
+    history = fit(
+        network,
+        pictures,
+        held_out,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        schedule="cosine",
+        clip=1.0,
+        seed=seed,
+        workers=workers,
+        folder=folder,
+        tensorboard=tensorboard,
+    )
+    print(f"The best was {history.best}.")
+    print(f"Its weights are in {folder / 'weights.safetensors'}; `training.load_weights(model, path)` takes them.")
+    print(f"To go on, give the same command more epochs: --epochs {2 * epochs}")
 
 
 @data_app.command("list")

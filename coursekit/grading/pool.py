@@ -1,0 +1,96 @@
+"""Mark many sheets, in this process, in several, or on a Dask cluster. Whatever dies on the way, no mark is lost."""
+
+import atexit
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any
+
+from coursekit.grading.box.remote import Server
+from coursekit.grading.marking import Mark, mark_sheet
+from coursekit.grading.sheet import Sheet
+
+Marked = tuple[int, list[Mark]]
+
+_MOST_TRIES = 3  # of a sheet whose worker dies; what students' code can do ends in its box, so that is rare
+
+_server: Server | None = None
+
+
+def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str | None) -> Iterator[Marked]:
+    """The marks of each sheet, with its position, in the order in which they are done.
+
+    Args:
+        workers: processes on this machine; they share one warm process.
+        scheduler: the address of a Dask cluster, such as tcp://host:8786, to be used in their place.
+
+    Raises:
+        CannotIsolate: students' code cannot be shut in here.
+        RuntimeError: a worker died at the same sheet again and again.
+    """
+    if scheduler:
+        yield from _on_cluster(sheets, boxed, scheduler)
+    elif sheets:
+        with Server(boxed) as server:
+            server.start()
+            yield from _on_this_machine(sheets, workers, server)
+
+
+def _on_this_machine(sheets: Sequence[Sheet], workers: int, server: Server) -> Iterator[Marked]:
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["coursekit.grading.pool", "coursekit.exercises", "torchvision"])
+    tries = dict.fromkeys(range(len(sheets)), 0)
+    while tries:
+        with ProcessPoolExecutor(workers, context, _begin, (server.boxed, server.address)) as pool:
+            yield from _drain(pool, sheets, tries)
+        for number in list(tries)[:workers]:  # only what was being marked can be to blame that the pool broke
+            tries[number] += 1
+            if tries[number] >= _MOST_TRIES:
+                raise RuntimeError(f"the worker that marks sheet {number + 1} has died {tries[number]} times")
+
+
+def _drain(pool: ProcessPoolExecutor, sheets: Sequence[Sheet], tries: dict[int, int]) -> Iterator[Marked]:
+    """Until all are done or a worker died: that breaks the whole pool, and the rest is for the next one."""
+    running: dict[Future[Any], int] = {pool.submit(_mark, sheets[n].to_dict()): n for n in tries}
+    while running:
+        done, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            number = running.pop(future)
+            try:
+                marks = [Mark.from_dict(entry) for entry in future.result()]
+            except BrokenProcessPool:
+                continue
+            del tries[number]
+            yield number, marks
+
+
+def _begin(boxed: bool, address: str | None) -> None:
+    global _server  # noqa: PLW0603, one for each worker process
+    _server = Server(boxed, address)
+    atexit.register(_server.close)
+
+
+def _mark(sheet: dict[str, Any]) -> list[dict[str, Any]]:
+    assert _server
+    return [mark.to_dict() for mark in mark_sheet(Sheet.from_dict(sheet), _server)]
+
+
+def _mark_on_cluster(sheet: dict[str, Any], boxed: bool) -> list[dict[str, Any]]:
+    if _server is None:
+        _begin(boxed, None)
+    return _mark(sheet)
+
+
+def _on_cluster(sheets: Sequence[Sheet], boxed: bool, scheduler: str) -> Iterator[Marked]:
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise RuntimeError("for a cluster, install the extra: pip install 'coursekit[cluster]'") from None
+    with Client(scheduler, timeout="30s") as client:
+        futures = {
+            client.submit(_mark_on_cluster, sheet.to_dict(), boxed, key=f"{sheet.key()}-{n}", retries=_MOST_TRIES): n
+            for n, sheet in enumerate(sheets)
+        }
+        for future in as_completed(futures):
+            yield futures[future], [Mark.from_dict(entry) for entry in future.result()]
