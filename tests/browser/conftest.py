@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -200,6 +201,11 @@ class Figure:
     def told(self):
         """The sentence that says what is to be seen."""
         return self.root.locator("output").first.inner_text()
+
+    def number(self, after):
+        """The first whole number of that sentence after these words, drawn anew."""
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return int(re.search(rf"{after}\D*(\d+)", self.told())[1])
 
     def press(self, key, times=1):
         """Keys, with the focus on the figure itself."""
