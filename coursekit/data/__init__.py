@@ -8,11 +8,13 @@
 - instances, `{"masks", "boxes", "labels"}`: `nuclei.py`, `pennfudan.py`, `coco.py`
 - panoptic, `{"ids", "segments_info"}`, and keypoints, `{"keypoints", "boxes", "labels"}`: `coco.py`
 - `transforms.py`: the same crop, flip, scale, elastic and colour for a picture and all its labels
+- `cached.py`: `Cached`, any set read from disk once and kept in memory
 - `conversions.py`: from one kind of label to another
 - `records.py`: every set's size, terms and source; `locate.py`, `downloads.py`, `reading.py`, `base.py`: how
   a set is found, fetched and read
 """
 
+from .cached import Cached
 from .camvid import CamVid
 from .coco import CocoInstances, CocoKeypoints, CocoPanoptic
 from .downloads import DownloadError
@@ -28,6 +30,7 @@ from .torchvision_sets import Cityscapes, OxfordIIITPet, VOCSegmentation
 
 __all__ = [
     "ISBI2012",
+    "Cached",
     "CamVid",
     "Cityscapes",
     "CocoInstances",
