@@ -30,7 +30,7 @@ def values(answer: Answer, draw: Draw) -> None:
     calls += [batches.batch(draw, classes) for classes in (2, None)]
     calls += [
         (*batches.batch(draw), {"alpha": alpha, "beta": beta})
-        for alpha, beta in ((0.8, 0.1), (0.5, 0.5), (1.0, 1.0), (0.2, 1.7))
+        for alpha, beta in ((0.8, 0.1), (0.5, 0.5), (1.0, 1.0), (0.2, 1.7), (0.0, 0.6))
     ]
     batches.expect_losses(answer, _tversky, batches.SMOOTHED, *calls)
 

@@ -46,9 +46,9 @@ def eight_pixels(answer: Answer, draw: Draw) -> None:
 
 @confusion_matrix.check(points=1)
 def any_shape(answer: Answer, draw: Draw) -> None:
-    """Any number of pictures, any size, any number of classes."""
-    for classes in (2, 3, draw.integer(5, 9)):
-        shape = (draw.integer(2, 3), draw.integer(4, 6), draw.integer(8, 11))
+    """Any number of pictures, any size, any number of classes; counts beyond 255."""
+    small = draw.integer(2, 3), draw.integer(4, 6), draw.integer(8, 11)
+    for classes, shape in ((2, (1, 23, 31)), (3, small), (draw.integer(5, 9), small), (draw.integer(17, 21), small)):
         pred, target = _maps(draw, classes, *shape)
         expect.close(
             answer(pred, target, classes), _reference(pred, target, classes), f"the matrix of {classes} classes"

@@ -61,7 +61,7 @@ def any_number(answer: Answer, draw: Draw) -> None:
 def at_the_threshold(answer: Answer, draw: Draw) -> None:
     """An IoU of exactly the threshold is enough."""
     cases = []
-    for threshold in (0.5, 0.75, draw.choice((0.25, 0.625, 0.375))):
+    for threshold in (0.5, 0.75, 0.125, draw.choice((0.25, 0.625, 0.375))):
         iou = torch.tensor([[threshold, 0.0], [0.1, threshold - 0.05], [threshold + 0.05, 0.2]])
         scores = draw.distinct(3).sigmoid()
         cases += [(iou[rows], scores[rows], threshold) for rows in ([0, 1], [0], [1, 2])]

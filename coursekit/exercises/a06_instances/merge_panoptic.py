@@ -119,7 +119,9 @@ def any_instances(answer: Answer, draw: Draw) -> None:
     doubles = almost_all, _scores(draw, 3), torch.tensor([11, 12, 13]), _stuff(draw, 9, 11)
     small = torch.stack([_rectangle(9, 11, 2, 1, 5, 6), _rectangle(9, 11, 2, 2, 5, 7)])
     twins = small, _scores(draw, 2), torch.tensor([12, 12]), doubles[3]
-    _expect_merged(answer, *(_crowd(draw) for _ in range(4)), doubles, twins)
+    left, right = _rectangle(17, 41, 0, 0, 17, 23), _rectangle(17, 41, 0, 13, 17, 41)  # more than 255 pixels each
+    large = torch.stack([left, right]), _scores(draw, 2), torch.tensor([11, 12]), _stuff(draw, 17, 41)
+    _expect_merged(answer, *(_crowd(draw) for _ in range(4)), doubles, twins, large)
 
 
 @merge_panoptic.check(points=0.5, needs="any_instances")

@@ -47,12 +47,15 @@ def four_by_four(answer: Answer, draw: Draw) -> None:
 
 @roi_align.check(points=1.5)
 def any_boxes(answer: Answer, draw: Draw) -> None:
-    """Any channels, map, boxes, output size and number of samples."""
+    """Any channels, map, boxes (smaller than a cell too), output size and number of samples."""
     for ratio in (None, 1, 3, 2):
         height, width = draw.integer(6, 7), draw.integer(9, 11)
         boxes = _inner_boxes(draw, draw.integer(2, 3), height, width)
         size = (draw.integer(2, 3), draw.integer(4, 5)) if ratio != 3 else (3, 1)
         _expect_aligned(answer, draw.normal(draw.integer(2, 3), height, width), boxes, size, ratio)
+    tiny = boxes.clone()  # less than a cell wide and high
+    tiny[:, 2:] = tiny[:, :2] + draw.uniform(len(boxes), 2, low=0.3, high=0.7)
+    _expect_aligned(answer, draw.normal(2, height, width), tiny, (2, 3))
 
 
 @roi_align.check(points=1, needs="four_by_four")
@@ -190,6 +193,13 @@ def width_and_height_boxes(features: Tensor, boxes: Tensor, output_size: Size, s
 def far_edge_counted_in(features: Tensor, boxes: Tensor, output_size: Size, sampling_ratio: int = 2) -> Tensor:
     """The boxes are one cell too wide and too high: in continuous coordinates a width is x2 − x1."""
     return _reference(features, boxes + boxes.new_tensor([0, 0, 1, 1]), output_size, sampling_ratio)
+
+
+@roi_align.mistake
+def at_least_one_cell(features: Tensor, boxes: Tensor, output_size: Size, sampling_ratio: int = 2) -> Tensor:
+    """Boxes smaller than a cell were made a cell wide, as RoIPool needs it; RoIAlign reads between the cells."""
+    near, far = boxes[:, :2], boxes[:, 2:]
+    return _reference(features, torch.cat([near, near + (far - near).clamp(min=1)], dim=1), output_size, sampling_ratio)
 
 
 @roi_align.mistake
