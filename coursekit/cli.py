@@ -165,8 +165,9 @@ def list_data() -> None:
     table = Table("set", "what", "pictures", "size", "here", "terms", box=box.SIMPLE)
     for record in data.catalogue():
         size = f"{record.size_mb:g} MB" if record.size_mb else ""
+        missing = "no" if record.downloadable else "no, by hand only"
         pictures = f"{record.images:,}" if record.images else ""
-        table.add_row(record.name, record.what, pictures, size, str(record.present or "no"), record.terms)
+        table.add_row(record.name, record.what, pictures, size, str(record.present or missing), record.terms)
     console.print(table)
 
 
