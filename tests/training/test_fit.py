@@ -83,11 +83,3 @@ def test_an_empty_history_says_so():
     assert repr(training.History()) == "no epoch yet"
     with pytest.raises(ValueError, match="no epoch yet"):
         training.History().plot()
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_is_found_and_used(task):
-    model = network()
-    training.fit(model, task, task, epochs=1, precision="bf16", progress=False)
-    assert next(model.parameters()).is_cuda
