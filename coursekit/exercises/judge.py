@@ -1,9 +1,9 @@
 """Put an exercise's checks to an answer, and tell which known mistake a wrong one is."""
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -32,7 +32,7 @@ def judge(
         )
     watch = Watch(exercise.forbids)
     results: list[CheckResult] = []
-    wrong: dict[str, list[Call]] = {}
+    wrong: list[_Wrong] = []
     for check in exercise.checks:
         awaited = next((r for r in results if not r.passed and (r.name == check.needs or r.endless)), None)
         if awaited:
@@ -42,10 +42,9 @@ def judge(
             began(check)
         answer = Answer(function, watch)
         result = _run(check, answer, _draw(exercise, check, seed), exercise.mistakes)
-        if not result.passed and not result.mistake:
-            wrong[check.name] = answer.calls
         results.append(result)
-    watch.seen.update(getattr(function, "forbidden", ()))  # in a gradient, after the last call
+        if not result.passed and not result.mistake:
+            wrong.append(_Wrong(exercise, check, seed, answer.calls))
     if watch.seen:
         called = " and ".join(sorted(watch.seen))
         return failed(exercise, f"This exercise asks you to write it yourself; your code calls {called}.")
@@ -125,26 +124,42 @@ def _short(error: BaseException, length: int = 300) -> str:
     return text if len(text) <= length else text[:length] + " …"
 
 
-def _with_mistakes(
-    results: list[CheckResult], wrong: dict[str, list[Call]], mistakes: dict[str, Mistake]
-) -> list[CheckResult]:
+@dataclass(frozen=True)
+class _Wrong:
+    """A check that an answer failed for a reason still unknown, and the calls that it made."""
+
+    exercise: Exercise
+    check: Check
+    seed: int
+    calls: list[Call]
+
+    def is_explained_by(self, mistake: Mistake) -> bool:
+        """The mistake gives the same results in all calls, and fails the check too."""
+        if mistake.right_values or not self.calls or not all(_repeats(mistake.answer, call) for call in self.calls):
+            return False
+        answer = Answer(mistake.answer, Watch(()))
+        draw = _draw(self.exercise, self.check, self.seed)
+        return not _run(self.check, answer, draw, self.exercise.mistakes).passed
+
+
+def _with_mistakes(results: list[CheckResult], wrong: list[_Wrong], mistakes: dict[str, Mistake]) -> list[CheckResult]:
     """Name the mistake where the wrong results are just what a known mistake would give.
 
     First one mistake is sought that explains every wrong check; where there is none, one for each check.
     """
-    everything = [call for calls in wrong.values() for call in calls]
-    common = recognise(everything, mistakes.values())
-    named = []
-    for result in results:
-        found = (common or recognise(wrong[result.name], mistakes.values())) if result.name in wrong else None
-        named.append(replace(result, mistake=found.name, hint=found.hint) if found else result)
-    return named
+    found: dict[str, Mistake | None] = {}
+    common = _explanation(wrong, mistakes)
+    for one in wrong:
+        found[one.check.name] = common or _explanation([one], mistakes)
+    return [
+        replace(result, mistake=known.name, hint=known.hint) if (known := found.get(result.name)) else result
+        for result in results
+    ]
 
 
-def recognise(calls: list[Call], mistakes: Iterable[Mistake]) -> Mistake | None:
-    """The first mistake that gives the same results in all these calls."""
-    told_by_results = [mistake for mistake in mistakes if calls and not mistake.right_values]
-    return next((m for m in told_by_results if all(_repeats(m.answer, call) for call in calls)), None)
+def _explanation(wrong: list[_Wrong], mistakes: dict[str, Mistake]) -> Mistake | None:
+    """The first mistake that explains them all."""
+    return next((m for m in mistakes.values() if wrong and all(one.is_explained_by(m) for one in wrong)), None)
 
 
 def _repeats(function: Callable[..., Any], call: Call) -> bool:

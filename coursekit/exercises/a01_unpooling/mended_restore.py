@@ -26,9 +26,9 @@ def reference(x: Tensor) -> Tensor:
 @mended_restore.check(points=1.5)
 def maxima_in_their_places(answer: Answer, draw: Draw) -> None:
     """Every 4 × 4 block gives back its maximum in its place, zeros elsewhere."""
-    for _ in range(3):
-        x = draw.distinct(draw.integer(1, 3), draw.integer(1, 4), 4 * draw.integer(2, 3), 4 * draw.integer(4, 5))
-        expect.close(answer(x), reference(x))
+    sizes = [(draw.integer(1, 3), draw.integer(1, 4), 4 * draw.integer(2, 3), 4 * draw.integer(4, 5)) for _ in range(3)]
+    below_zero = draw.distinct(2, 2, 8, 12) - 20
+    expect.as_reference(answer, reference, *((draw.distinct(*size),) for size in sizes), (below_zero,))
 
 
 properties.add_good_manners(
@@ -118,3 +118,9 @@ def ones_in_the_places(x: Tensor) -> Tensor:
     once, outer, twice, inner = _levels(x)
     half = ops.max_unpool(torch.ones_like(twice), inner, (once.shape[2], once.shape[3]))
     return ops.max_unpool(half, outer, (x.shape[2], x.shape[3]))
+
+
+@mended_restore.mistake
+def nothing_below_zero(x: Tensor) -> Tensor:
+    """A block whose values are all negative has a maximum as well, and it is not 0."""
+    return reference(x).clamp(min=0)

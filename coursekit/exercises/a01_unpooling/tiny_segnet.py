@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parameter import is_lazy
 
 from coursekit import ops
 from coursekit.exercises import expect
@@ -25,6 +26,8 @@ def _build(answer: Answer, *args: int, **kwargs: int) -> nn.Module:
     network = answer(*args, **kwargs)
     if not isinstance(network, nn.Module):
         raise expect.CheckFailed(f"TinySegNet should make an nn.Module; it makes {expect.describe(network)}")
+    if any(is_lazy(p) for p in network.parameters()):
+        answer.run(network, torch.zeros(1, args[0], 16, 16))
     return network
 
 
@@ -92,7 +95,8 @@ def learns(answer: Answer, draw: Draw) -> None:
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     losses = []
     for _ in range(60):
-        loss = F.cross_entropy(answer.run(network, images), target)
+        logits = answer.run(network, images)
+        loss = F.cross_entropy(logits, target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -102,6 +106,7 @@ def learns(answer: Answer, draw: Draw) -> None:
         reached < 0.5 * losses[0] and reached < 0.6,
         f"cross-entropy went from {losses[0]:.3f} to {reached:.3f}; below 0.6 is easily reached",
     )
+    expect.that(bool((logits < 0).any()), "no logit is ever negative", mistake="ActivationAtTheEnd")
 
 
 def _set_to_identity(network: nn.Module) -> bool:
@@ -256,6 +261,14 @@ class SoftmaxAtTheEnd(_Frame):
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x).softmax(dim=1)
+
+
+@tiny_segnet.mistake
+class ActivationAtTheEnd(_Frame):
+    """No logit is ever negative: nothing comes after the last convolution."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).relu()
 
 
 @tiny_segnet.mistake
