@@ -18,6 +18,7 @@ RoiBox                      RoIPool and RoIAlign of a box that can be dragged
 KeypointHeatmaps            a person's joints as seventeen one-hot masks
 PrototypeMixer              YOLACT's masks, mixed by hand
 LossLaboratory              what each loss and its gradient say about a wrong prediction
+SketchToStreet              draw lines, and a generator in the browser paints a street
 TransposedConvolution       stamp by stamp, client-side
 Picture                     what a static figure is: PNG and alternative text
 InteractiveFigure           what an interactive one is: a widget, with its Picture where no widget runs
@@ -40,6 +41,7 @@ from coursekit.figures.prototype_mixer import PrototypeMixer
 from coursekit.figures.pyramid_bins import PyramidBins
 from coursekit.figures.receptive_fields import ReceptiveFields
 from coursekit.figures.roi_box import RoiBox
+from coursekit.figures.sketch_to_street import SketchToStreet
 from coursekit.figures.skip_switchboard import SkipSwitchboard
 from coursekit.figures.sliding_window import SlidingWindow
 from coursekit.figures.transposed_convolution import TransposedConvolution
@@ -59,6 +61,7 @@ __all__ = [
     "PyramidBins",
     "ReceptiveFields",
     "RoiBox",
+    "SketchToStreet",
     "SkipSwitchboard",
     "SlidingWindow",
     "TransposedConvolution",

@@ -31,7 +31,7 @@ def show_instances(
     """
     rows = -(-len(images) // columns)
     height, width = next(iter(images.values()))[0].shape[-2:]
-    figure = Figure(figsize=(9, rows * (9 / columns * height / width + 0.3)), layout="constrained")
+    figure = Figure(figsize=(8, rows * (8 / columns * height / width + 0.3)), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).flat
     for ax, (title, (image, found)) in zip(axes, images.items()):
         ax.imshow(image.detach().cpu().clamp(0, 1).movedim(0, -1).numpy(), extent=(0, width, height, 0))
@@ -53,9 +53,8 @@ def _draw_object(ax: Axes, thing: Mapping[str, Tensor], colour: str, classes: Se
     name = classes[int(thing["labels"])]
     if "scores" in thing:
         name += f" {float(thing['scores']):.2f}"
-    ax.text(left, top, name, fontsize=6.5, color="white", va="bottom", backgroundcolor=(*rgb(INK), 0.7)).set_bbox(
-        {"facecolor": (*rgb(INK), 0.7), "edgecolor": "none", "pad": 1}
-    )
+    label = {"facecolor": (*rgb(INK), 0.7), "edgecolor": "none", "pad": 1}
+    ax.text(max(left, 0), max(top, 0), name, fontsize=6.5, color="white", va="bottom", bbox=label)
     if "masks" in thing:
         inside = thing["masks"].reshape(thing["masks"].shape[-2:]) > 0.5
         layer = inside[..., None].float().numpy() * [*rgb(colour), 0.55]

@@ -76,7 +76,7 @@ class RoiBox(InteractiveFigure, drawing="roi_box"):
             ax.set_title(title, fontsize=10, color=INK)
             ax.set_xlabel(rows, fontsize=11, color=INK)
         left, top, right, bottom = self.box
-        told = "; ".join(f"{title} gives {found.tolist()}" for title, found in values.items())
+        told = "; ".join(f"{title} gives {_rounded(found)}" for title, found in values.items())
         return Picture(figure, f"A box from ({left}, {top}) to ({right}, {bottom}) on a map of features. {told}.")
 
     def _draw_features(self, ax: Axes) -> None:
@@ -113,3 +113,7 @@ class RoiBox(InteractiveFigure, drawing="roi_box"):
 def _rgb(colour: str) -> tuple[float, float, float]:
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return red, green, blue
+
+
+def _rounded(values: Tensor) -> list[list[float]]:
+    return [[round(value, 4) for value in row] for row in values.tolist()]

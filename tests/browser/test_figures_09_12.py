@@ -7,8 +7,9 @@ import pytest
 import torch
 from torchvision import ops as torchvision_ops
 
-from coursekit import figures
+from coursekit import data, figures
 from coursekit.figures import interactive, loss_laboratory
+from coursekit.training import pix2pix
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -186,3 +187,42 @@ def test_the_gradients_are_those_of_autograd(open_figure, figure_page):
         loss.backward()
         assert value == pytest.approx(float(loss.detach()), abs=1e-6), name
         assert torch.allclose(torch.tensor(gradient, dtype=torch.float64), z.grad.flatten(), atol=1e-7), name
+
+
+def test_the_generator_in_the_browser_is_the_generator(open_figure, keep):
+    """The mean colours told in the page are those of torch, for an example and after strokes of the pen."""
+    painter = pix2pix.generator()
+
+    def colours(drawing):
+        with torch.no_grad():
+            return (100 * painter(drawing[None]).sigmoid().mean((0, 2, 3))).tolist()
+
+    def told():
+        return numbers(figure.told().split("average ")[1].split(" per cent")[0]).tolist()
+
+    figure = open_figure("""
+from coursekit.training import pix2pix
+streets = data.StreetScenes(2, 64, task="edges", seed=7, weather="clear")
+figures.SketchToStreet(pix2pix.generator(), {"empty": torch.zeros(1, 64, 64), "street": streets[1][0]})
+""")
+    assert figure.unnamed() == []
+    assert told() == pytest.approx(colours(torch.zeros(1, 64, 64)), abs=0.06)
+    before = figure.looks()
+    figure.control("drawing").select_option("street")
+    street = data.StreetScenes(2, 64, task="edges", seed=7, weather="clear")[1][0].as_subclass(torch.Tensor)
+    figure.page.wait_for_function("() => !document.querySelector('.ck-sketch output').textContent.startsWith('0 of')")
+    assert told() == pytest.approx(colours(street), abs=0.06)
+    assert figure.looks() != before
+    keep(figure.root, "sketch")
+
+    figure.press("Delete")
+    figure.press("Shift+ArrowRight", times=3)
+    figure.page.wait_for_function("() => document.querySelector('.ck-sketch output').textContent.startsWith('3 of')")
+    sheet = figure.control("the sheet").bounding_box()
+    mouse = figure.page.mouse
+    mouse.move(sheet["x"] + 20, sheet["y"] + 20)
+    mouse.down()
+    mouse.move(sheet["x"] + 200, sheet["y"] + 20)
+    mouse.up()
+    figure.page.wait_for_function("() => parseInt(document.querySelector('.ck-sketch output').textContent) > 30")
+    print(f"a stroke is painted after {figure.milliseconds('ArrowLeft', 'ArrowRight'):.1f} ms")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision import ops as torchvision_ops
 
-from coursekit import data, figures
+from coursekit import data, figures, models
 
 FEATURES = torch.arange(16.0).view(4, 4)
 
@@ -83,3 +83,19 @@ def test_instances_are_drawn_with_their_masks():
         for found in (target, nothing)
     )
     assert full.png != empty.png
+
+
+def test_a_generator_that_does_not_fit_the_sheet_is_refused():
+    drawings = {"a street": torch.zeros(1, 24, 24)}
+    with pytest.raises(ValueError, match="multiples of 16"):
+        figures.SketchToStreet(models.UNet(3, 1, base_channels=4, depth=4, padding="same"), drawings)
+    with pytest.raises(ValueError, match="padding='valid'"):
+        figures.SketchToStreet(models.UNet(3, 1, base_channels=4, depth=3), drawings)
+
+
+def test_the_browser_gets_every_weight_of_the_generator():
+    generator = models.UNet(3, 1, base_channels=4, depth=2, padding="same")
+    figure = figures.SketchToStreet(generator, {"a line": torch.eye(16)[None]})
+    assert len(figure.weights) == 4 * sum(parameter.numel() for parameter in generator.parameters())
+    assert figure.paint(torch.eye(16)[None]).shape == (3, 16, 16)
+    assert "a line" in figure.picture().alt
