@@ -1,5 +1,6 @@
 """The assertions that checks are written with. Each says what was seen, what was expected and where to look."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +32,13 @@ def that(condition: object, message: str, mistake: str | None = None) -> None:
 
 
 def a_tensor(got: Any, shape: tuple[int, ...] | torch.Size | None = None, what: str = "the result") -> Tensor:
-    """`got` itself, when it is a plain tensor (of that shape)."""
+    """`got` itself, when it is a plain tensor (of that shape); a NumPy array as a tensor of the same values.
+
+    Where a result has to stay in PyTorch, a check asks for its gradient, which an array has not.
+    """
+    if isinstance(got, np.ndarray):
+        with contextlib.suppress(TypeError):  # an array of objects or of text
+            got = torch.from_numpy(np.ascontiguousarray(got).reshape(got.shape))
     if not isinstance(got, Tensor):
         found = "nothing (None): is a return missing?" if got is None else f"{type(got).__name__}"
         raise CheckFailed(f"{what} should be a tensor; yours is {found}")

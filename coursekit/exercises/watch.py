@@ -5,6 +5,7 @@ dissolve into others before the dispatcher, such as cross_entropy of probabiliti
 the reference library. All of them watch only while the answer's own code runs, in the threads that it starts too.
 """
 
+import importlib.util
 import os
 import sys
 import threading
@@ -45,6 +46,13 @@ def _reference(folder: str) -> Ban:
     return Ban(f"the reference in coursekit.{folder}", folders=(f"{_PACKAGE / folder}{os.sep}", *_CHECKS))
 
 
+def _files_of(package: str, *files: str) -> tuple[str, ...]:
+    """The paths of files of an installed package, which is not imported for it."""
+    found = importlib.util.find_spec(package)
+    folders = found.submodule_search_locations if found else None
+    return tuple(str(Path(folder, *file.split("/"))) for folder in folders or () for file in files)
+
+
 INTERPOLATION = Ban("interpolate or Upsample", lambda name, args: "upsample" in name)
 TRANSPOSED_CONVOLUTION = Ban("PyTorch's transposed convolution", _is_transposed)
 MAX_POOLING = Ban("PyTorch's max pooling", lambda name, args: "max_pool" in name and "backward" not in name)
@@ -55,9 +63,16 @@ DIFFERENTIATED_CONVOLUTION = Ban(
 FOLD = Ban("fold", lambda name, args: "col2im" in name)
 CROSS_ENTROPY = Ban(
     "PyTorch's cross_entropy or nll_loss",
-    lambda name, args: ("cross_entropy" in name or "nll_loss" in name) and "backward" not in name,
+    lambda name, args: (
+        name.split("::")[-1].startswith(("cross_entropy", "linear_cross_entropy", "nll_loss"))
+        and "backward" not in name
+    ),
 )
-ROI_ALIGN = Ban("torchvision's roi_align", lambda name, args: "roi_align" in name and "backward" not in name)
+ROI_ALIGN = Ban(
+    "torchvision's roi_align",
+    lambda name, args: "roi_align" in name and "backward" not in name,
+    folders=_files_of("torchvision", "ops/roi_align.py", "ops/poolers.py"),  # holds one in Python too
+)
 REFERENCE_OPS = _reference("ops")
 REFERENCE_MODELS = _reference("models")
 REFERENCE_LOSSES = _reference("losses")

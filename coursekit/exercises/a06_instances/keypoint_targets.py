@@ -40,7 +40,7 @@ def _packed(cells: Tensor, valid: Tensor, size: int) -> Pair:
 def _expect_targets(answer: Answer, keypoints: Tensor, boxes: Tensor, size: int, of: str = "") -> Pair:
     indices, valid = expect.a_pair(answer(keypoints, boxes, size), "the indices and what is valid")
     right_indices, right_valid = _reference(keypoints, boxes, size)
-    expect.a_tensor(indices, right_valid.shape, "the indices")
+    indices = expect.a_tensor(indices, right_valid.shape, "the indices")
     expect.close(valid, right_valid, f"what is valid{of}")
     expect.close(torch.where(right_valid, indices, 0), right_indices, f"the valid indices{of}")
     return indices, valid
