@@ -1,5 +1,6 @@
 """The naive way to label every pixel: a window around each, and how often that reads the same pixels again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ class SlidingWindow(InteractiveFigure, drawing="sliding_window"):
     Args:
         image: (3, H, W) in [0, 1].
         window: the side to begin with, one of `windows`.
+        num_classes, width: those of the `PatchClassifier`.
     """
 
     size: Any = traitlets.List().tag(sync=True)
@@ -35,16 +37,25 @@ class SlidingWindow(InteractiveFigure, drawing="sliding_window"):
     window = traitlets.Int().tag(sync=True)
     at: Any = traitlets.List().tag(sync=True)
 
-    def __init__(self, image: Float[Tensor, "3 h w"], window: int = 21, windows: tuple[int, ...] = WINDOWS) -> None:
+    def __init__(
+        self,
+        image: Float[Tensor, "3 h w"],
+        window: int = 21,
+        windows: tuple[int, ...] = WINDOWS,
+        num_classes: int = 21,
+        width: int = 16,
+    ) -> None:
         self._image = image
-        height, width = image.shape[1:]
+        size = image.shape[1:]
         super().__init__(
             label="Sliding window. Arrows move the window, with shift by ten.",
-            size=[height, width],
+            size=list(size),
             pixels=rgba(image),
-            costs={str(side): _costs(side, height, width) for side in windows},
+            costs={
+                str(side): _costs(PatchClassifier(num_classes, 3, width, patch_size=side), size) for side in windows
+            },
             window=window,
-            at=[width // 2, height // 2],
+            at=[size[1] // 2, size[0] // 2],
         )
 
     def picture(self) -> Picture:
@@ -76,17 +87,15 @@ class SlidingWindow(InteractiveFigure, drawing="sliding_window"):
         return Picture(figure, alt)
 
 
-def _costs(side: int, height: int, width: int) -> dict[str, int]:
+def _costs(model: PatchClassifier, size: Sequence[int]) -> dict[str, int]:
     """Multiplications: of one window, of the dense network, and of the dense network with strides."""
-    with torch.device("meta"):
-        model = PatchClassifier(patch_size=side)
-        picture = torch.empty(1, 3, height, width)
-        parts = {"dense": model.as_dense(), "strided": model.as_dense(every_pixel=False)}
-        window = nn.Sequential(model.features, model.classifier)
-        return {
-            "window": multiplications(window, torch.empty(1, 3, side, side)),
-            **{name: multiplications(part, picture) for name, part in parts.items()},
-        }
+    side, picture = model.patch_size, torch.empty(1, 3, *size, device="meta")
+    model = model.to("meta")
+    return {
+        "window": multiplications(nn.Sequential(model.features, model.classifier), picture.new_empty(1, 3, side, side)),
+        "dense": multiplications(model.as_dense(), picture),
+        "strided": multiplications(model.as_dense(every_pixel=False), picture),
+    }
 
 
 def multiplications(model: nn.Module, x: Tensor) -> int:
