@@ -75,7 +75,7 @@ def _semantic_set(data: Mapping[str, Any], split: str) -> Any:
             camvid = sets.CamVid(split=split, transforms=lambda image, mask: _shrink(image, mask, size))
             return (camvid[i] for i in range(len(camvid)))
         case "nuclei":
-            return ((image, labels > 0) for image, labels in _nuclei_crops(size, split))
+            return ((image, labels > 0) for image, labels in _nuclei_crops(data, split))
         case name:
             raise ValueError(f"no semantic set is called {name!r}")
 
@@ -92,19 +92,19 @@ def _streets(data: Mapping[str, Any], split: str, task: str) -> Any:
     return (scenes[i] for i in range(len(scenes)))
 
 
-def _nuclei_crops(size: tuple[int, int], split: str) -> Any:
-    """Of every picture of 256 × 256 (the commonest kind) pieces of `size`: four to learn from, one to score on.
+def _nuclei_crops(data: Mapping[str, Any], split: str) -> Any:
+    """Of every picture of 256 × 256 (the commonest kind) pieces of a size: `crops` to learn from, one to score on.
 
     Each comes as (image, ids), 0 being no nucleus.
     """
-    height, width = size
+    height, width = data["size"]
     nuclei = sets.Nuclei(split=split)
     for number in range(len(nuclei)):
         image, target = nuclei[number]
         if image.shape[-2:] != (256, 256):
             continue
         ids = sets.conversions.ids_from_masks(target["masks"])
-        corners = [(0, 0), (0, 128), (128, 0), (128, 128)] if split == "train" else [(64, 64)]
+        corners = [(0, 0), (128, 128), (0, 128), (128, 0)][: data["crops"]] if split == "train" else [(64, 64)]
         for top, left in corners:
             window = (slice(top, top + height), slice(left, left + width))
             yield image[:, *window], ids[window]
@@ -298,9 +298,8 @@ class Instances:
         self.test = self.load(data, "test")
 
     def load(self, data: Mapping[str, Any], split: str) -> list[tuple[Tensor, Target]]:
-        size = tuple(data["size"])
         if data["set"] == "nuclei":
-            samples: Any = ((image, nuclei_of(ids)) for image, ids in _nuclei_crops(size, split))
+            samples: Any = ((image, nuclei_of(ids)) for image, ids in _nuclei_crops(data, split))
         else:
             samples = _streets(data, split, self.street_task)
         kept = [(image, self.target_of(target)) for image, target in samples]
