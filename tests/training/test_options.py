@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from coursekit import training
+from coursekit.losses import cross_entropy
 from coursekit.training import devices
 from coursekit.training.averaging import Average
 from coursekit.training.history import Epoch, History
@@ -16,6 +17,7 @@ from coursekit.training.loading import Order, in_turn
 from coursekit.training.randomness import mixed, seeded
 from coursekit.training.schedules import SCHEDULES, cosine, poly, schedule_of
 from coursekit.training.settings import name_of
+from coursekit.training.tasks import Semantic
 
 
 @pytest.fixture
@@ -117,9 +119,6 @@ def test_the_weights_before_a_loss_that_is_no_number_are_kept(task, tmp_path):
 
 
 def test_patience_stops_and_leaves_the_best_weights(task):
-    class Worse(training.History):
-        pass
-
     scores = iter([0.5, 0.7, 0.6, 0.7, 0.1])
     kept = []
 
@@ -132,9 +131,6 @@ def test_patience_stops_and_leaves_the_best_weights(task):
         def scores(self, computed):
             kept.append(weights(model))
             return {"mean_iou": next(scores)}
-
-    from coursekit.losses import cross_entropy
-    from coursekit.training.tasks import Semantic
 
     given, model = Semantic(cross_entropy), network()
     history = fit(model, task, task, epochs=9, patience=2, task=Scored(), learning_rate=0.05)
