@@ -42,7 +42,7 @@ class CannotIsolate(OSError):
 class Limits:
     """What one box may use: bytes, processes with threads, seconds of computing."""
 
-    memory: int = 3 * 2**30  # beyond what the warm process has mapped already
+    memory: int = 3 * 2**29  # beyond what the warm process has mapped already
     processes: int = 64
     file_size: int = 64 * _MB
     scratch: int = 128 * _MB
@@ -112,6 +112,10 @@ def build_view(view: View, root: Path) -> None:
     for link, target in (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1")):
         (root / "dev" / link).symlink_to(target)
     _mount(None, root, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | _MS_NOSUID)
+
+
+def take_down_view(root: Path) -> None:
+    _libc.umount2(os.fsencode(root), _MNT_DETACH)
 
 
 def _show(path: Path, root: Path, device: bool = False) -> None:

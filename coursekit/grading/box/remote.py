@@ -82,28 +82,32 @@ class Server:
         raise RuntimeError(said["problem"])
 
     def box(self) -> "Box":
+        """A new box."""
         self.start()
-        if self._control is None:
-            self._control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self._control.connect(self.address or "")
         ours, theirs = socket.socketpair()
-        socket.send_fds(self._control, [json.dumps({"do": "box"}).encode()], [theirs.fileno()])
-        theirs.close()
-        return Box(self, ours, self._answer()["process"])
+        with theirs:
+            process = self._ask({"do": "box"}, [theirs.fileno()])["process"]
+        return Box(self, ours, process)
 
     def end(self, process: int) -> int | None:
         """End a box; how it had ended, if it was over: its exit code, or the negative number of a signal."""
-        if self._control is None:
-            return None
-        self._control.send(json.dumps({"do": "end", "process": process}).encode())
-        status: int | None = self._answer()["status"]
+        status: int | None = self._ask({"do": "end", "process": process}, [])["status"]
         return status
 
-    def _answer(self) -> dict[str, Any]:
-        assert self._control
-        said = self._control.recv(2**16)
-        if not said:
-            raise RuntimeError("the warm process is gone")
+    def _ask(self, request: dict[str, Any], channels: list[int]) -> dict[str, Any]:
+        """One question, one answer. Whoever is interrupted in between hangs up, lest the next one gets that answer."""
+        if self._control is None:
+            self._control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self._control.connect(self.address or "")
+        try:
+            socket.send_fds(self._control, [json.dumps(request).encode()], channels)
+            said = self._control.recv(2**16)
+            if not said:
+                raise RuntimeError("the warm process is gone")
+        except BaseException:
+            self._control.close()
+            self._control = None
+            raise
         answer: dict[str, Any] = json.loads(said)
         return answer
 

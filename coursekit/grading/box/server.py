@@ -11,7 +11,6 @@ import gc
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
@@ -29,8 +28,8 @@ def main(boxed: bool) -> None:
     from coursekit.grading.box import isolate
 
     home = Path(tempfile.mkdtemp(prefix="coursekit-box-"))
+    root = home / "root"
     try:
-        root = home / "root"
         root.mkdir()
         address = str(home / "control")
         door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -45,7 +44,12 @@ def main(boxed: bool) -> None:
         print(json.dumps({"address": address}), flush=True)
         _Server(door, root, boxed).serve()
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        # Never recursively: within `root` lie the machine's own folders, mounted.
+        if boxed:
+            isolate.take_down_view(root)
+        for leave in (root.rmdir, (home / "control").unlink, home.rmdir):
+            with contextlib.suppress(OSError):
+                leave()
 
 
 def _warm_up() -> None:
