@@ -128,7 +128,7 @@ def copied(value: Any, graph: bool = False) -> Any:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two results agree in shape and value; dtypes and the kinds of arrays and containers do not matter."""
-    if isinstance(left, Tensor | np.ndarray) and isinstance(right, Tensor | np.ndarray):
+    if isinstance(left, Tensor | np.ndarray) or isinstance(right, Tensor | np.ndarray):
         return _same_arrays(left, right)
     if isinstance(left, tuple | list) and isinstance(right, tuple | list):
         return len(left) == len(right) and all(map(same, left, right))
@@ -141,10 +141,11 @@ def same(left: Any, right: Any) -> bool:
     return a == b or abs(a - b) <= 1e-5 + 1e-4 * abs(b) or (math.isnan(a) and math.isnan(b))
 
 
-def _same_arrays(left: Tensor | np.ndarray, right: Tensor | np.ndarray) -> bool:
+def _same_arrays(left: Any, right: Any) -> bool:
+    """Two results of which at least one is an array."""
     try:
         a, b = torch.as_tensor(left), torch.as_tensor(right)
-    except TypeError:  # an array of objects or of text
+    except (TypeError, ValueError, RuntimeError):  # one of them holds no numbers
         return False
     if a.shape != b.shape or a.is_complex() or b.is_complex():
         return False

@@ -47,6 +47,16 @@ def a_tensor(got: Any, shape: tuple[int, ...] | torch.Size | None = None, what: 
     return got
 
 
+def an_array(got: Any, what: str = "the result") -> Tensor:
+    """A tensor, from anything that is an array of real numbers: a tensor, an array of NumPy, a list."""
+    if isinstance(got, Tensor):
+        return got
+    try:
+        return torch.from_numpy(np.array(got, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise CheckFailed(f"{what} should be an array of numbers; yours is {describe(got)}") from None
+
+
 def a_number(got: Any, what: str = "the result") -> float:
     """A float, from anything that is one number: a float, an int, a tensor or array of one element."""
     try:
@@ -101,6 +111,7 @@ def as_reference(
     *cases: tuple[Any, ...],
     what: str = "the result",
     tolerance: float = 1e-5,
+    any_array: bool = False,
 ) -> None:
     """The answer gives what the reference gives.
 
@@ -108,13 +119,14 @@ def as_reference(
 
     Args:
         cases: what both are called with; options by keyword stand as a dict at the end of a case.
+        any_array: a list or an array of NumPy is as good as a tensor.
     """
     results = []
     for case in cases:
         args, options = split(case)
         results.append((answer(*args, **options), reference(*args, **options), f"{what}{_settings(args, options)}"))
     for got, expected, told in results:
-        close(got, expected, told, tolerance)
+        close(an_array(got, told) if any_array else got, expected, told, tolerance)
 
 
 def split(case: tuple[Any, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ from coursekit.exercises.exercise import Check, Exercise, Mistake
 from coursekit.exercises.limits import TimeLimit, time_limit
 from coursekit.exercises.report import CheckResult, ExerciseReport, side_by_side
 from coursekit.exercises.watch import Watch
+
+_OWN = str(Path(__file__).parent)
 
 
 def judge(
@@ -112,7 +115,11 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, NotImplementedError):
         return "not written yet"
     place = getattr(error, "place", "")  # of an error that was raised in another process
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "site-packages" not in frame.filename and not frame.filename.startswith(_OWN)
+    ]
     if not place and frames and frames[-1].line:
         place = f"line {frames[-1].lineno} of {frames[-1].name}: {frames[-1].line}"
     place = place and f", at {place}"

@@ -73,14 +73,18 @@ def definitions(assignment: str) -> list[ast.stmt]:
     return [s for s in ast.parse(source).body if isinstance(s, kept)] + constants
 
 
-def namespace(statements: list[ast.stmt], name: str, source: str | None = None) -> dict[str, Any]:
-    """The solution's names, with one definition replaced."""
-    text = "\n".join(
-        source if source and getattr(statement, "name", None) == name else ast.unparse(statement)
-        for statement in statements
-    )
+def written_for(name: str, statements: list[ast.stmt]) -> list[ast.FunctionDef | ast.ClassDef]:
+    """The definition of an answer, and of the classes that it derives from."""
+    known = {s.name: s for s in statements if isinstance(s, ast.FunctionDef | ast.ClassDef)}
+    answer = known[name]
+    bases = [base.id for base in getattr(answer, "bases", []) if isinstance(base, ast.Name)]
+    return [*(known[base] for base in bases if base in known), answer]
+
+
+def namespace(statements: list[ast.stmt]) -> dict[str, Any]:
+    """The solution's names."""
     names: dict[str, Any] = {"_same": lambda value: value, "__name__": "answers"}
-    exec(compile(text, "<solution>", "exec"), names)
+    exec(compile("\n".join(map(ast.unparse, statements)), "<solution>", "exec"), names)
     return names
 
 
@@ -101,18 +105,19 @@ def examine(assignment: str, name: str) -> Row:
         if not keeps_every_point(exercise, answer):
             row.rejected.append(f"variant {style}")
     statements = definitions(assignment)
-    source = next(ast.unparse(s) for s in statements if getattr(s, "name", None) == name)
-    solution = namespace(statements, name)[name]
+    solution = namespace(statements)[name]
     if not keeps_every_point(exercise, solution):
         row.rejected.append("the solution")
     hurried = _hurried(exercise, solution)
     calls = recorded(exercise, solution)
-    for told, text in mutants(source):
-        fate = in_a_child(_fate, hurried, solution, calls, lambda text=text: namespace(statements, name, text)[name])
-        if fate == "killed":
-            row.killed += 1
-        else:
-            {"equal": row.equal, "survived": row.survivors}[fate].append(f"mutant, {told}")
+    for part in written_for(name, statements):
+        for told, text in mutants(ast.unparse(part)):
+            changed = [ast.parse(text).body[0] if statement is part else statement for statement in statements]
+            fate = in_a_child(_fate, hurried, solution, calls, lambda changed=changed: namespace(changed)[name])
+            if fate == "killed":
+                row.killed += 1
+            else:
+                {"equal": row.equal, "survived": row.survivors}[fate].append(f"mutant of {part.name}, {told}")
     return row
 
 
@@ -208,7 +213,7 @@ def main() -> int:
     with ProcessPoolExecutor(max_workers=2) as pool:
         rows = list(pool.map(examine, *zip(*pairs)))
     for row in rows:
-        total = row.killed + len(row.equal) + sum(s.startswith("mutant") for s in row.survivors)
+        total = row.killed + len(row.equal) + sum(told.startswith("mutant") for told in row.survivors)
         counts = (row.mistakes, row.variants, total, row.killed, len(row.equal), len(row.survivors), len(row.rejected))
         table.add_row(row.assignment, row.exercise, *map(str, counts))
     console.print(table)

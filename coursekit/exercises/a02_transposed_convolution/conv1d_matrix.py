@@ -51,7 +51,7 @@ def paddings(answer: Answer, draw: Draw) -> None:
     cases = (
         (draw.normal(size), length, {"stride": stride, "padding": padding}) for size, length, stride, padding in sizes
     )
-    expect.as_reference(answer, _expected, *cases, what="the matrix")
+    expect.as_reference(answer, _expected, *cases, (draw.normal(3), 8, 3, 1), what="the matrix")
 
 
 properties.add_good_manners(

@@ -62,7 +62,7 @@ def output_paddings(answer: Answer, draw: Draw) -> None:
         _case(draw, length, size, stride=stride, padding=padding, output_padding=extra)
         for length, size, stride, padding, extra in sizes
     )
-    expect.as_reference(answer, _torch, *cases)
+    expect.as_reference(answer, _torch, *cases, (draw.normal(5), draw.normal(4), 3, 2, 1))
 
 
 def _learned(draw: Draw) -> tuple[Any, ...]:

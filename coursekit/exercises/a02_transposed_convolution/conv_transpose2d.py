@@ -63,7 +63,8 @@ def output_paddings(answer: Answer, draw: Draw) -> None:
         _case(draw, (2, 2, 2, draw.integer(3, 4)), (2, 2, k, k), stride=stride, padding=padding, output_padding=extra)
         for k, stride, padding, extra in sizes
     )
-    expect.as_reference(answer, _torch, *cases)
+    by_position = draw.normal(1, 2, 3, 2), draw.normal(2, 2, 3, 3), None, 3, 1, 2
+    expect.as_reference(answer, _torch, *cases, by_position)
 
 
 @conv_transpose2d.check(points=0.5)

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import product
 
 import torch
+import torch._dynamo  # optimisers import it at their first step: not within the time limit of a check
 from torch import Tensor, nn
 from torch.nn import functional as F
 
