@@ -40,7 +40,7 @@ lab: install
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(firstword $(LECTURES))
 
 # Tensors are small here: more threads only wait for each other on a busy machine.
-test demo gate: export OMP_NUM_THREADS ?= 1
+test demo gate bench: export OMP_NUM_THREADS ?= 1
 
 test: check
 	$(BIN)/python -m pytest

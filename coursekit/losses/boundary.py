@@ -37,7 +37,7 @@ def signed_distance(mask: Bool[Tensor, "*batch h w"]) -> Float[Tensor, "*batch h
     for plane, distance in zip(planes, distances, strict=True):
         if plane.any() and not plane.all():
             distance[:] = distance_transform_edt(~plane)
-            box = surroundings(plane)  # which hold the background nearest to every pixel inside
+            box = surroundings(plane)  # holds the background nearest to every pixel inside
             inside = plane[box]
             distance[box] -= distance_transform_edt(inside) - inside
     return torch.from_numpy(distances).view(mask.shape).to(mask.device)

@@ -74,11 +74,15 @@ def names() -> list[str]:
 def create(name: str, **options: Any) -> "nn.Module":
     """The model of that name; the options are those of its class, and the defaults its published size.
 
+    Every network of the lecture takes `width`, the channels of its first stage, which U-Net calls `base_channels`.
+
     Raises ValueError for an unknown name.
     """
     known = _CLASSES | _BESIDES
     if name not in known:
         raise ValueError(f"no model is called {name!r}; there are {', '.join(known)}")
+    if name == "unet" and "width" in options:
+        options["base_channels"] = options.pop("width")
     return __getattr__(known[name])(**options)
 
 

@@ -1,5 +1,6 @@
 """The table of the models, row by row, and the two functions that build them."""
 
+import copy
 import importlib
 import subprocess
 import sys
@@ -104,6 +105,15 @@ def test_create_passes_options_on_and_rejects_unknown_names():
     assert model(torch.zeros(1, 3, 32, 32)).shape[1] == 3
     with pytest.raises(ValueError, match=r"'segnt'.*segnet"):
         models.create("segnt")
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_create_makes_every_model_narrow(name):
+    with torch.device("meta"):
+        narrow = models.create(name, width=8)
+        assert count(narrow) < min(facts.parameters for facts in CATALOGUE if facts.name == name) / 2
+    again = copy.deepcopy(narrow)
+    assert again.load_state_dict(narrow.state_dict()).missing_keys == []
 
 
 def test_every_public_name_is_where_the_map_says():
