@@ -1,6 +1,7 @@
 """How a run is watched: a bar and a line an epoch in a terminal, one live plot in a notebook, TensorBoard beside."""
 
 import base64
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -46,7 +47,8 @@ class Terminal:
     """A bar on stderr where that is a terminal, and a line an epoch on stdout."""
 
     def __init__(self) -> None:
-        self.bar = tqdm(disable=not sys.stderr.isatty(), leave=False, unit="batch")
+        width = shutil.get_terminal_size().columns  # 80 where it is not known, for which tqdm shows nothing
+        self.bar = tqdm(disable=not sys.stderr.isatty(), leave=False, unit="batch", ncols=width)
 
     def batch(self, done: int, total: int, loss: float) -> None:
         if self.bar.total is None:  # a run that goes on starts its bar, and its estimate, where it stands
