@@ -3,24 +3,28 @@
 
 // Squared distance of every pixel to the nearest one where `mask` is true, exact (Felzenszwalb & Huttenlocher, 2012).
 function squaredDistance(mask, width, height) {
-  const far = 1e12;
-  const field = Float64Array.from(mask, (inside) => (inside ? 0 : far));
+  const far = 1e12, longest = Math.max(width, height);
+  const field = new Float64Array(width * height), heights = new Float64Array(longest);
+  const parabola = new Int32Array(longest), from = new Float64Array(longest);
+  for (let at = 0; at < field.length; at++) field[at] = mask[at] ? 0 : far;
   const along = (start, step, count) => {
-    const parabola = [0], from = [-Infinity], heights = Array.from({ length: count }, (_, i) => field[start + i * step]);
+    for (let q = 0; q < count; q++) heights[q] = field[start + q * step];
+    let last = 0;
+    parabola[0] = 0;
+    from[0] = -Infinity;
     for (let q = 1; q < count; q++) {
       let crossing;
       for (;;) {
-        const v = parabola[parabola.length - 1];
+        const v = parabola[last];
         crossing = (heights[q] + q * q - heights[v] - v * v) / (2 * (q - v));
-        if (crossing > from[from.length - 1]) break;
-        parabola.pop();
-        from.pop();
+        if (crossing > from[last]) break;
+        last--;
       }
-      parabola.push(q);
-      from.push(crossing);
+      parabola[++last] = q;
+      from[last] = crossing;
     }
     for (let q = 0, k = 0; q < count; q++) {
-      while (k + 1 < parabola.length && from[k + 1] < q) k++;
+      while (k < last && from[k + 1] < q) k++;
       field[start + q * step] = (q - parabola[k]) ** 2 + heights[parabola[k]];
     }
   };
