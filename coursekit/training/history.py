@@ -1,6 +1,7 @@
 """What happened in a training run, epoch by epoch."""
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -45,9 +46,13 @@ class Epoch:
 
 @dataclass(repr=False)
 class History:
-    """All epochs of a run; in a notebook it shows itself as a plot, in a terminal as a line an epoch."""
+    """All epochs of a run; in a notebook it shows itself as a plot, in a terminal as a line an epoch.
+
+    `cell` is the notebook's cell that has shown the plot live: as this cell's result it is the lines alone.
+    """
 
     epochs: list[Epoch] = field(default_factory=list)
+    cell: int | None = field(default=None, compare=False)
 
     @property
     def best(self) -> Epoch:
@@ -89,8 +94,16 @@ class History:
     def _repr_mimebundle_(
         self, include: Sequence[str] | None = None, exclude: Sequence[str] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        data, metadata = self.plot()._repr_mimebundle_() if self.epochs else ({}, {})
+        wanted = self.epochs and (self.cell is None or self.cell != current_cell())
+        data, metadata = self.plot()._repr_mimebundle_() if wanted else ({}, {})
         return {**data, "text/plain": repr(self)}, metadata
+
+
+def current_cell() -> int | None:
+    """The number of the notebook's cell that runs; None outside of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell.execution_count if shell is not None and hasattr(shell, "kernel") else None
 
 
 def _or_least(score: float) -> float:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from coursekit.training.history import History
+from coursekit.training.history import History, current_cell
 
 
 class Progress(Protocol):
@@ -33,14 +33,7 @@ def watchers(wanted: bool, tensorboard: Path | None) -> list[Progress]:
     found: list[Progress] = [TensorBoard(tensorboard)] if tensorboard else []
     if not wanted:
         return found
-    return [Notebook() if in_notebook() else Terminal(), *found]
-
-
-def in_notebook() -> bool:
-    """Whether this is a kernel, which shows pictures, and not a terminal."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return hasattr(shell, "kernel")
+    return [Terminal() if current_cell() is None else Notebook(), *found]
 
 
 class Terminal:
@@ -89,6 +82,7 @@ class Notebook:
     def close(self, history: History) -> None:
         if history.epochs:
             self.handle.update(history)
+            history.cell = current_cell()
 
 
 class Live:

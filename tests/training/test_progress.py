@@ -59,15 +59,17 @@ from coursekit import training
 images = torch.rand(8, 3, 8, 8)
 data = TensorDataset(images, (images.mean(dim=1) > 0.5).long())
 history = training.fit(nn.Conv2d(3, 2, 1), data, data, epochs=3, batch_size=2)
+history
 """
 
 
 @pytest.mark.slow
 def test_a_notebook_has_one_output_that_is_replaced():
     manager, client = start_new_kernel(kernel_name="python3")
-    messages = []
+    messages, later = [], []
     try:
-        client.execute_interactive(CELL, timeout=120, output_hook=messages.append)
+        client.execute_interactive(CELL, timeout=300, output_hook=messages.append)
+        client.execute_interactive("history", timeout=60, output_hook=later.append)
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
@@ -83,6 +85,10 @@ def test_a_notebook_has_one_output_that_is_replaced():
     assert last["data"]["image/png"]
     assert last["metadata"]["image/png"]["alt"].startswith("Curves over 3 epochs: training loss from")
     assert last["data"]["text/plain"].startswith("epoch 1, loss")
+    (result,) = (message["content"]["data"] for message in messages if message["msg_type"] == "execute_result")
+    assert set(result) == {"text/plain"}  # the plot is there already
+    (result,) = (message["content"]["data"] for message in later if message["msg_type"] == "execute_result")
+    assert "image/png" in result
 
 
 def test_tensorboard_reads_what_was_written(tmp_path):
