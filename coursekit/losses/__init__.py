@@ -9,8 +9,8 @@
 Each is a function `loss(logits, target, *, ignore_index=255, …)` of logits (N, C, H, W) and class ids (N, H, W)
 int64, and a module of the same name in CamelCase that takes the same keyword options: `dice_loss(logits, target,
 squared=False)` is `DiceLoss(squared=False)(logits, target)`. Those that need distance maps take them third, as a
-batch with `DistanceMaps` brings them: `loss(logits, *target)`. The result is a scalar, finite for finite logits,
-of the logits' dtype (float32 for half precision); a batch in which every pixel is ignored costs 0.
+batch with `DistanceMaps` brings them: `loss(logits, *target)`. The result is a scalar, finite for finite logits, of
+the logits' dtype (float32 for half precision); a batch without pictures, or with every pixel ignored, costs 0.
 """
 
 from coursekit.losses.boundary import (

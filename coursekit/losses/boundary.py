@@ -157,7 +157,7 @@ def hausdorff_loss(
     to_mask = signed_distance(g) if distances is None else distances[:, 1:]
     to_prediction = signed_distance(s.detach() > 0.5)
     fields = unsigned(to_prediction.to(s)) ** alpha + unsigned(to_mask.to(s)) ** alpha
-    return ((s - g.to(s)).square() * fields).mean() * (target != ignore_index).any()
+    return ((s - g.to(s)).square() * fields).sum() / max(1, s.numel()) * (target != ignore_index).any()
 
 
 def unsigned(signed: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:

@@ -115,9 +115,9 @@ def topk_loss(
         raise ValueError(f"k is the share of pixels to keep, 0 < k ≤ 1, not {k}")
     pixels = cross_entropy(logits, target, reduction="none", ignore_index=ignore_index)
     count = max(1, round(k * int((target != ignore_index).count_nonzero())))
-    hardest, where = pixels.flatten().topk(count, sorted=False)
+    hardest, where = pixels.flatten().topk(min(count, pixels.numel()), sorted=False)
     if reduction == "mean":
-        return hardest.mean()
+        return hardest.sum() / count
     pixels = torch.zeros_like(pixels).flatten().scatter(0, where, hardest).view_as(pixels)
     return reduce(pixels, target, reduction, ignore_index)
 

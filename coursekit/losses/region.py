@@ -36,7 +36,7 @@ def with_labels(
 ) -> tuple[Float[Tensor, "n k h w"], Float[Tensor, "n k h w"]]:
     """The probabilities s and the one-hot target g, both 0 in every class where the target is ignored."""
     num_classes, own, valid = s.shape[1], target.unsqueeze(1), None
-    least, greatest = (int(extreme) for extreme in target.aminmax())
+    least, greatest = (int(extreme) for extreme in target.aminmax()) if target.numel() else (0, 0)
     if least < 0 or greatest >= num_classes or 0 <= ignore_index < num_classes:  # else there is nothing to ignore
         valid = own != ignore_index
         s, own = s * valid, torch.where(valid, own, 0)

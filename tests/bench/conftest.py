@@ -55,18 +55,17 @@ def versus(benchmark, request: pytest.FixtureRequest) -> Callable[..., None]:
         peer_name: str,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        def turn(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
+            return _seconds(first, clock), _seconds(second, clock)
+
         ours(), peer()
-        turns = max(5, min(100, int(SECONDS / (_seconds(ours, clock) + _seconds(peer, clock) + 1e-9))))
-        pairs = []
         gc.collect()
         gc.disable()
         try:
-            for turn in range(turns):
-                if turn % 2:  # who follows whom changes
-                    theirs = _seconds(peer, clock)
-                    pairs.append((_seconds(ours, clock), theirs))
-                else:
-                    pairs.append((_seconds(ours, clock), _seconds(peer, clock)))
+            pairs = [turn(ours, peer)]
+            for number in range(max(2, min(100, int(SECONDS / (sum(pairs[0]) + 1e-9))))):
+                # Who follows whom changes.
+                pairs.append(turn(ours, peer) if number % 2 else turn(peer, ours)[::-1])
         finally:
             gc.enable()
         ours_ms, peer_ms = (statistics.median(column) * 1e3 for column in zip(*pairs))

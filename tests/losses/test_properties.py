@@ -159,6 +159,15 @@ def test_a_batch_without_labels_costs_nothing_and_teaches_nothing(loss: Function
     assert torch.equal(logits.grad, torch.zeros_like(logits))
 
 
+@each(ALL)
+def test_a_batch_without_pictures_costs_nothing(loss: Function) -> None:
+    logits = torch.zeros(0, 3, 4, 5, requires_grad=True)
+    value = loss(logits, torch.zeros(0, 4, 5, dtype=torch.int64))
+    value.backward()
+    assert value.item() == 0
+    assert logits.grad.shape == logits.shape
+
+
 def test_ignored_pixels_are_background_for_the_hausdorff_loss() -> None:
     logits, target = picture()
     target[..., 3:] = 255
