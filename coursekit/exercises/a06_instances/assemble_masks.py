@@ -1,5 +1,8 @@
 """`assemble_masks(prototypes, coefficients, boxes)`: YOLACT's masks as mixtures of shared prototypes, cut to boxes."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -96,9 +99,9 @@ def coefficients_learn(answer: Answer, draw: Draw) -> None:
     prototypes, coefficients, boxes = _arguments(draw)
     weights = draw.normal(len(boxes), *prototypes.shape[:2])
 
-    def gradient(function: object) -> Tensor:
+    def gradient(function: Callable[..., Any]) -> Tensor:
         leaf = coefficients.clone().requires_grad_()
-        result = expect.a_tensor(answer.run(function, prototypes, leaf, boxes))  # type: ignore[arg-type]
+        result = expect.a_tensor(function(prototypes, leaf, boxes))
         found = None
         if result.requires_grad:
             (found,) = torch.autograd.grad((result * weights).sum(), leaf, allow_unused=True)
@@ -107,7 +110,7 @@ def coefficients_learn(answer: Answer, draw: Draw) -> None:
         return found
 
     expected = gradient(_reference)
-    expect.close(gradient(answer.function), expected, "the gradient with respect to the coefficients", tolerance=1e-4)
+    expect.close(gradient(answer), expected, "the gradient with respect to the coefficients", tolerance=1e-4)
 
 
 @assemble_masks.mistake
