@@ -87,6 +87,18 @@ def grade(
 
 
 @app.command()
+def report(
+    assignment: Annotated[str, typer.Argument(help="Such as 01_unpooling.")],
+    folder: Annotated[Path, typer.Option(help="Where the page and the table go.")] = Path("grading/report"),
+) -> None:
+    """A graded class on one page: distributions, named mistakes, forbidden calls, what a human should look at."""
+    from coursekit.grading.report import make_report, write_report
+
+    for file in write_report(make_report(assignment, Path.cwd()), folder):
+        console.print(f"{file}")
+
+
+@app.command()
 def models(
     markdown: Annotated[bool, typer.Option("--markdown", help="As the table in docs/models.md.")] = False,
 ) -> None:

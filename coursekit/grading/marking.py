@@ -11,6 +11,7 @@ from coursekit.exercises.judge import failed, judge
 from coursekit.exercises.report import ExerciseReport
 from coursekit.grading.box.remote import BoxEnded, Server, remote_error
 from coursekit.grading.sheet import Item, Sheet
+from coursekit.grading.suspicion import suspicious
 
 OUTSIDE, IN_PROCESS = "outside", "in-process"
 DEFINE_SECONDS = 60.0
@@ -55,6 +56,7 @@ def _mark(item: Item, seed: int, server: Server) -> Mark:
     started = time.perf_counter()
     marked = _mark_exercise(item, seed, server) if item.exercise else _mark_test(item, server)
     marked.seconds = round(time.perf_counter() - started, 3)
+    marked.suspicious = suspicious(item.cells)
     return marked
 
 
