@@ -112,5 +112,26 @@ function imageData(view, width, height) {
   return new ImageData(new Uint8ClampedArray(view.buffer, view.byteOffset, view.byteLength), width, height);
 }
 
+// Draw every pixel of a canvas: `colour(at)` is [red, green, blue] of the pixel at y · width + x.
+function fillCanvas(target, colour) {
+  const image = new ImageData(target.width, target.height);
+  for (let at = 0; at < target.width * target.height; at++) image.data.set([...colour(at), 255], 4 * at);
+  target.getContext("2d").putImageData(image, 0, 0);
+}
+
+// The pixel [x, y] of a canvas under the pointer.
+function pixelAt(target, event) {
+  const box = target.getBoundingClientRect();
+  const x = Math.floor(((event.clientX - box.left) / box.width) * target.width);
+  const y = Math.floor(((event.clientY - box.top) / box.height) * target.height);
+  return [within(x, 0, target.width - 1), within(y, 0, target.height - 1)];
+}
+
+// From −1, blue, over white to 1, orange; small values show.
+function diverging(value) {
+  const end = value < 0 ? [15, 80, 160] : [200, 66, 12], share = Math.sqrt(Math.abs(value));
+  return end.map((c) => 250 + share * (c - 250));
+}
+
 // "#1425cf" → [20, 37, 207]
 const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));

@@ -24,12 +24,7 @@ function render({ model, el }) {
   const root = frame(model, "labels", { ArrowLeft: move(-1, 0), ArrowRight: move(1, 0), ArrowUp: move(0, -1), ArrowDown: move(0, 1) },
     words, element("div", { class: "row" }, ...shown.map(({ node, said }) => element("figure", {}, said, node))));
   for (const { node } of shown) {
-    node.addEventListener("pointermove", (event) => {
-      const box = node.getBoundingClientRect();
-      put(model, { at: [
-        within(Math.floor(((event.clientX - box.left) / box.width) * width), 0, width - 1),
-        within(Math.floor(((event.clientY - box.top) / box.height) * height), 0, height - 1)] });
-    });
+    node.addEventListener("pointermove", (event) => put(model, { at: pixelAt(node, event) }));
   }
 
   // The maps change only when another segment is chosen; a moving pixel needs its cross alone.

@@ -56,9 +56,9 @@ function render({ model, el }) {
     sweep(now);
 
     const edge = (at) => g[at] && [1, -1, side, -side].some((step) => !g[at + step]);
-    paint(scene, (at) => (edge(at) ? [34, 34, 34] : Array(3).fill(110 + 140 * p[at])));
+    fillCanvas(scene, (at) => (edge(at) ? [34, 34, 34] : Array(3).fill(110 + 140 * p[at])));
     const map = losses[chosen].gradient, most = Math.max(...map.map(Math.abs)) || 1;
-    paint(gradient, (at) => diverging(map[at] / most).map((c) => (edge(at) ? c * 0.75 : c)));
+    fillCanvas(gradient, (at) => diverging(map[at] / most).map((c) => (edge(at) ? c * 0.75 : c)));
     caption.textContent = `gradient of ${chosen}: blue is pulled up, orange pushed down`;
 
     const { min, max } = SETTINGS[moving];
@@ -81,12 +81,6 @@ function render({ model, el }) {
       `${chosen} is ${losses[chosen].value.toFixed(4)}; it pulls ${up} pixels up and pushes ${down} down.`;
   }
 
-  function paint(target, colour) {
-    const picture = new ImageData(side, side);
-    for (let at = 0; at < side * side; at++) picture.data.set([...colour(at), 255], 4 * at);
-    target.getContext("2d").putImageData(picture, 0, 0);
-  }
-
   el.append(root);
   return follow(model, ["shape", "chosen", "swept", ...Object.keys(SETTINGS)], draw);
 }
@@ -104,10 +98,4 @@ function pixelScene({ shape, size, shift, growth, confidence }, side) {
     p[at] = inside(x - shift, y, growth) ? confidence : 1 - confidence;
   }
   return [p, g];
-}
-
-// −1 is blue, 0 white, 1 orange.
-function diverging(v) {
-  const end = v < 0 ? [15, 80, 160] : [200, 66, 12], share = Math.sqrt(Math.abs(v));
-  return end.map((c) => 250 + share * (c - 250));
 }

@@ -58,17 +58,13 @@ function render({ model, el }) {
   const keep = () => put(model, { painted: new DataView(Uint8Array.from(painted).buffer) });
   const become = (mask) => { painted = mask; keep(); };
 
-  const place = (event) => {
-    const box = picture.getBoundingClientRect();
-    return [Math.floor(((event.clientX - box.left) / box.width) * width), Math.floor(((event.clientY - box.top) / box.height) * height)];
-  };
   picture.addEventListener("pointerdown", (event) => {
     picture.setPointerCapture(event.pointerId);
-    stamp(...(cursor = place(event)));
+    stamp(...(cursor = pixelAt(picture, event)));
   });
   picture.addEventListener("pointermove", (event) => {
     if (!event.buttons) return;
-    const [x, y] = place(event), steps = Math.max(Math.abs(x - cursor[0]), Math.abs(y - cursor[1]), 1), from = cursor;
+    const [x, y] = pixelAt(picture, event), steps = Math.max(Math.abs(x - cursor[0]), Math.abs(y - cursor[1]), 1), from = cursor;
     for (let i = 1; i <= steps; i++) stamp(Math.round(from[0] + ((x - from[0]) * i) / steps), Math.round(from[1] + ((y - from[1]) * i) / steps));
     cursor = [x, y];
   });
@@ -93,7 +89,7 @@ function render({ model, el }) {
       const mixed = tint ? own.map((c, i) => 0.35 * c + 0.65 * tint[i]) : own;
       return rim[at] ? mixed.map((c) => 0.4 * c + 150) : mixed;
     });
-    fillCanvas(gradient, (at) => pull(map[at] / most).map((c) => (rim[at] ? 0.75 * c : c)));
+    fillCanvas(gradient, (at) => diverging(map[at] / most).map((c) => (rim[at] ? 0.75 * c : c)));
     caption.textContent = `gradient of ${chosen}: blue is pulled up, orange pushed down`;
 
     bars.forEach((shown, i) => shown.show(scores[i], 1, false));
@@ -146,16 +142,4 @@ function maskScores(painted, truth, width, height, tolerance) {
   const neither = !edges[0].some(Boolean) && !edges[1].some(Boolean);
   const f1 = neither ? 1 : precision > 0 && recall > 0 ? (2 * precision * recall) / (precision + recall) : 0;
   return [either ? both / either : 1, either ? (2 * both) / (either + both) : 1, f1, 1 - (either - both) / truth.length];
-}
-
-function fillCanvas(target, colour) {
-  const image = new ImageData(target.width, target.height);
-  for (let at = 0; at < target.width * target.height; at++) image.data.set([...colour(at), 255], 4 * at);
-  target.getContext("2d").putImageData(image, 0, 0);
-}
-
-// −1 is blue, 0 white, 1 orange.
-function pull(v) {
-  const end = v < 0 ? [15, 80, 160] : [200, 66, 12], share = Math.sqrt(Math.abs(v));
-  return end.map((c) => 250 + share * (c - 250));
 }

@@ -19,12 +19,7 @@ function render({ model, el }) {
     element("div", { class: "row" },
       element("figure", {}, element("figcaption", {}, "bright: read for this pixel; orange: read for the one before too"), picture),
       element("figure", {}, element("figcaption", {}, "multiplications for the whole picture (bars: logarithmic)"), element("table", {}, ...bars.map(({ row }) => row)))));
-  picture.addEventListener("pointermove", (event) => {
-    const box = picture.getBoundingClientRect();
-    put(model, { at: [
-      within(Math.floor(((event.clientX - box.left) / box.width) * width), 0, width - 1),
-      within(Math.floor(((event.clientY - box.top) / box.height) * height), 0, height - 1)] });
-  });
+  picture.addEventListener("pointermove", (event) => put(model, { at: pixelAt(picture, event) }));
 
   function draw() {
     const [x, y] = model.get("at"), window = model.get("window"), reach = window >> 1, cost = model.get("costs")[window];

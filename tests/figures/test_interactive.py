@@ -1,6 +1,7 @@
 """What the interactive figures share: a widget where widgets run, a described picture where they do not."""
 
 import inspect
+import re
 
 import pytest
 import torch
@@ -26,6 +27,13 @@ def test_a_figure_is_drawn_from_its_own_files_alone(figure):
     assert ".ck-figure" in figure._css
     assert "http" not in figure._esm.replace("http://www.w3.org/2000/svg", "")
     assert figure.picture is not InteractiveFigure.picture
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.__name__)
+def test_no_name_is_declared_twice(figure):
+    """A module that does is not run at all."""
+    names = re.findall(r"^(?:function|const|let|class) (\w+)", figure._esm, re.MULTILINE)
+    assert len(set(names)) == len(names)
 
 
 def test_a_widget_carries_its_picture():
