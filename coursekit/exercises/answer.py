@@ -37,13 +37,13 @@ class Call:
     raised: str | None = None
 
 
-_SAYS_LITTLE = (RuntimeError, TypeError, AttributeError, NameError)
+_SAYS_LITTLE = (RuntimeError, ValueError, TypeError, AttributeError, NameError)
 
 
 def kind_of(error: BaseException) -> str:
     """What the errors of two answers share when they come of the same mistake.
 
-    It is the type; but anything may raise a RuntimeError or a TypeError, so there the words belong to it too, without
+    It is the type; but anything may raise a RuntimeError or a ValueError, so there the words belong to it too, without
     the numbers, which are those of one input.
     """
     name = type(error).__name__

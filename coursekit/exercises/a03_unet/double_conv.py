@@ -36,8 +36,8 @@ def _channels(draw: Draw) -> list[tuple[int, int]]:
 @double_conv.check(points=1.5)
 def same_values(answer: Answer, draw: Draw) -> None:
     """Given the same weights, gives what two valid convolutions with ReLU give."""
-    for args in _channels(draw):
-        x = draw.normal(2, args[0], draw.integer(5, 7), draw.integer(8, 11))
+    for args, scale in zip(_channels(draw), (1, 20, 1)):
+        x = scale * draw.normal(2, args[0], draw.integer(5, 7), draw.integer(8, 11))
         network = build(answer, *args)
         expect.that(sizes(network), f"double_conv{args} has no parameters", "LayersInPlainList")
 
@@ -120,6 +120,14 @@ class LeakyActivation(_Frame):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(self.second(F.leaky_relu(self.first(x))))
+
+
+@double_conv.mistake
+class CappedActivation(_Frame):
+    """Large values are cut off at 6; a ReLU leaves everything that is positive as it is."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu6(self.second(F.relu6(self.first(x))))
 
 
 @double_conv.mistake

@@ -160,7 +160,7 @@ def sizes_and_parameters(answer: Answer, draw: Draw) -> None:
         args, smallest = (in_channels, num_classes, base, depth), _smallest(depth)
         height, width = (smallest + 2**depth * draw.integer(*bounds) for bounds in ((0, 1), (2, 4)))
         x = draw.normal(2, in_channels, height, width)
-        network = build(answer, in_channels, num_classes, base_channels=base, depth=depth)
+        network = build(answer, *args)
 
         def probe(network: nn.Module, run: Run, x: Tensor = x) -> tuple[Tensor, ...]:
             with torch.no_grad():
@@ -292,6 +292,9 @@ def manners(answer: Answer, draw: Draw) -> None:
     for second_picture in (x[1], 3 + 2 * x[1]):
         torch.manual_seed(draw.seed)  # dropout, where there is some, drops the same
         outputs.append(answer.run(network.train(), torch.stack([x[0], second_picture]))[0].detach())
+    sums = {"SoftmaxAtTheEnd": outputs[0].sum(dim=0), "LogSoftmaxAtTheEnd": outputs[0].exp().sum(dim=0)}
+    for mistake, total in sums.items():
+        expect.that((total - 1).abs().max() > 1e-6, "in training mode the outputs of a pixel are normalised", mistake)
     message = "the output for one picture of a batch, when the other changes"
     expect.close(outputs[1], outputs[0], message, mistake="NormalisesBatches")
     now = network.state_dict()
