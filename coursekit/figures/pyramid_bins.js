@@ -33,7 +33,7 @@ function render({ model, el }) {
   const binOf = (side) => [model.get("y"), model.get("x")].map((at, axis) => Math.floor((at * side) / [height, width][axis]));
   const span = (index, side, length) => [Math.floor((index * length) / side), Math.ceil(((index + 1) * length) / side)];
   const mostly = (shares) => shares.map((share, label) => [share, classes[label]]).sort((a, b) => b[0] - a[0])
-    .slice(0, 3).filter(([share]) => share >= 0.02).map(([share, name]) => `${name} ${short(100 * share, 0)} %`).join(", ");
+    .slice(0, 3).filter(([share]) => share >= 0.02).map(([share, name]) => `${name} ${short(100 * share, 0)}\u00a0%`).join(", ");
 
   function draw() {
     const level = model.get("level");

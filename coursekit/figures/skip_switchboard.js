@@ -32,7 +32,7 @@ function render({ model, el }) {
   },
   element("div", { class: "bar" }, ...switches, button("all skips off or on", "all", flipAll)),
   words,
-  element("div", { class: "row" }, board, picture, element("figure", {}, element("figcaption", {}, "IoU, and with all skips"), bars))));
+  element("div", { class: "row" }, board, picture, element("figure", {}, element("figcaption", {}, "IoU; the marks: with all skips"), bars))));
 
   function draw() {
     const key = on().map((value) => (value ? "1" : "0")).join("");
