@@ -27,6 +27,15 @@ class nearest_unpool:
     def kronecker(x, scale):
         return torch.kron(x, x.new_ones(1, 1, scale, scale))
 
+    def strides(x, scale):
+        n, c, h, w = x.shape
+        a, b, down, across = x.stride()
+        return x.as_strided((n, c, h, scale, w, scale), (a, b, down, 0, across, 0)).reshape(n, c, h * scale, w * scale)
+
+    def matrices(x, scale):
+        rows, columns = (torch.eye(side, dtype=x.dtype).repeat_interleave(scale, 0) for side in x.shape[2:])
+        return torch.einsum("ih, nchw, jw -> ncij", rows, x, columns)
+
     def expand(x, scale):
         n, c, h, w = x.shape
         return x[:, :, :, None, :, None].expand(n, c, h, scale, w, scale).reshape(n, c, h * scale, w * scale)
@@ -53,6 +62,11 @@ class bed_of_nails:
             ]
             rows.append(torch.stack(row, dim=-1))
         return torch.stack(rows, dim=-2)
+
+    def folded(x, scale):
+        n, c, h, w = x.shape
+        columns = F.pad(x.reshape(n, c, 1, h * w), (0, 0, 0, scale * scale - 1)).reshape(n, c * scale * scale, h * w)
+        return F.fold(columns, (h * scale, w * scale), scale, stride=scale)
 
     def kronecker(x, scale):
         nail = x.new_zeros(1, 1, scale, scale)
@@ -95,6 +109,13 @@ class max_pool_with_indices:
             values[b, d, i, j] = best
         return values, indices
 
+    def stable_sort(x, kernel_size):
+        k, (height, width) = kernel_size, x.shape[2:]
+        cells = x.unflatten(3, (-1, k)).unflatten(2, (-1, k)).transpose(3, 4).flatten(4)
+        values, local = cells.sort(dim=-1, descending=True, stable=True)
+        rows, columns = torch.arange(0, height, k)[:, None], torch.arange(0, width, k)
+        return values[..., 0], (rows + local[..., 0] // k) * width + columns + local[..., 0] % k
+
     def numpy_indices(x, kernel_size):
         k = kernel_size
         n, c, height, width = x.shape
@@ -127,6 +148,13 @@ class max_unpool:
         channel = torch.arange(c)[None, :, None]
         result[batch, channel, indices.flatten(2)] = x.flatten(2)
         return result.unflatten(2, tuple(output_size))
+
+    def sparse(x, indices, output_size):
+        n, c, h, w = x.shape
+        height, width = output_size
+        places = torch.stack([torch.arange(n * c).repeat_interleave(h * w), indices.flatten()])
+        planes = torch.sparse_coo_tensor(places, x.flatten(), (n * c, height * width))
+        return planes.to_dense().view(n, c, height, width)
 
     def matrix(x, indices, output_size):
         height, width = output_size
@@ -187,6 +215,21 @@ class TinySegNet:
     def function(in_channels, num_classes, width=16):
         return TinySegNet.Deep(in_channels, num_classes, width=width)
 
+    class Separable(nn.Module):
+        """Depthwise convolutions, and layers that find out their channels by themselves."""
+
+        def __init__(self, in_channels, num_classes, width=16):
+            super().__init__()
+            self.down1 = nn.LazyConv2d(width, 3, padding=1)
+            self.down2 = nn.Sequential(nn.Conv2d(width, width, 3, padding=1, groups=width), nn.Conv2d(width, width, 1))
+            self.up2 = nn.LazyConv2d(width, 3, padding=1)
+            self.up1 = nn.LazyConv2d(num_classes, 3, padding=1, padding_mode="reflect")
+
+        def forward(self, x):
+            x, outer = max_pool_with_indices.unfold(F.leaky_relu(self.down1(x), 0.1), 2)
+            x, inner = max_pool_with_indices.unfold(F.silu(self.down2(x)), 2)
+            return self.up1(_unpool(F.elu(self.up2(_unpool(x, inner))), outer))
+
     class SmoothActivation(nn.Module):
         """GELU, five by five kernels, and the pooling module of PyTorch."""
 
@@ -214,6 +257,12 @@ class mended_restore:
     def one_window_of_four(x):
         values, indices = max_pool_with_indices.unfold(x, 4)
         return max_unpool.scatter(values, indices, x.shape[2:])
+
+    def one_hot(x):
+        n, c, h, w = x.shape
+        cells = x.reshape(n, c, h // 4, 4, w // 4, 4).transpose(3, 4).flatten(4)
+        kept = F.one_hot(cells.argmax(-1), 16).to(x.dtype) * cells
+        return kept.view(n, c, h // 4, w // 4, 4, 4).transpose(3, 4).reshape(x.shape)
 
     def mask(x):
         blocks = F.max_pool2d(x, 4)

@@ -4,8 +4,11 @@ import itertools
 
 import numpy as np
 import torch
+from PIL import Image
 from scipy import ndimage
 from torch.nn import functional as F
+from torchvision import tv_tensors
+from torchvision.transforms import v2 as transforms
 
 
 class conv1d_matrix:
@@ -41,9 +44,24 @@ class conv1d_matrix:
         square = sum(torch.diag(weight.expand(width - tap), tap) for tap, weight in enumerate(kernel))
         return square[: width - len(kernel) + 1 : stride, padding : padding + length]
 
+    def jacobian(kernel, length, stride=1, padding=0):
+        def convolved(a):
+            return F.conv1d(a[None, None], kernel[None, None], stride=stride, padding=padding)[0, 0]
+
+        return torch.func.jacrev(convolved)(torch.zeros(length, dtype=kernel.dtype))
+
     def windows(kernel, length, stride=1, padding=0):
         padded = F.pad(torch.eye(length, dtype=kernel.dtype), (padding, padding))
         return torch.einsum("jik, k -> ij", padded.unfold(1, len(kernel), stride), kernel)
+
+
+@torch.jit.script
+def _scripted_stamps(x: torch.Tensor, kernel: torch.Tensor, stride: int, padding: int, output_padding: int):
+    size = (x.size(0) - 1) * stride + kernel.size(0) + output_padding
+    canvas = torch.zeros([size], dtype=x.dtype)
+    for i in range(x.size(0)):
+        canvas[i * stride : i * stride + kernel.size(0)] += x[i] * kernel
+    return canvas[padding : size - padding]
 
 
 class conv_transpose1d:
@@ -81,6 +99,16 @@ class conv_transpose1d:
         canvas = x.new_zeros((len(x) - 1) * stride + len(kernel) + output_padding)
         canvas = canvas.index_add(0, places.flatten(), torch.outer(x, kernel).flatten())
         return canvas.narrow(0, padding, len(canvas) - 2 * padding)
+
+    def fourier(x, kernel, stride=1, padding=0, output_padding=0):
+        spread = F.pad(x[:, None], (0, stride - 1)).flatten()[: (len(x) - 1) * stride + 1]
+        size = len(spread) + len(kernel) - 1
+        product = torch.fft.rfft(spread.double(), size) * torch.fft.rfft(kernel.double(), size)
+        canvas = F.pad(torch.fft.irfft(product, size).to(x.dtype), (0, output_padding))
+        return canvas[padding : len(canvas) - padding]
+
+    def compiled(x, kernel, stride=1, padding=0, output_padding=0):
+        return _scripted_stamps(x, kernel, stride, padding, output_padding)
 
     def taps(x, kernel, stride=1, padding=0, output_padding=0):
         reach = (len(x) - 1) * stride + 1
@@ -165,6 +193,22 @@ class conv_transpose2d:
         canvas = canvas[..., padding : height - padding, padding : width - padding]
         return canvas + (0 if bias is None else bias[:, None, None])
 
+    def separable_sums(x, weight, bias=None, stride=1, padding=0, output_padding=0):
+        """Every output asks which taps of which inputs reach it, a sum over all in one."""
+        k = weight.shape[-1]
+        reaches = []
+        for side in x.shape[2:]:
+            places = torch.arange((side - 1) * stride + k - 2 * padding + output_padding)[:, None, None] + padding
+            reaches.append((places == torch.arange(side)[None, :, None] * stride + torch.arange(k)).to(x.dtype))
+        result = torch.einsum("nchw, cokl, yhk, xwl -> noyx", x, weight, *reaches)
+        return result if bias is None else result + bias[:, None, None]
+
+    def picture_by_picture(x, weight, bias=None, stride=1, padding=0, output_padding=0):
+        def single(picture):
+            return conv_transpose2d.stamps(picture[None], weight, bias, stride, padding, output_padding)[0]
+
+        return torch.vmap(single)(x)
+
 
 class bilinear_kernel:
     def triangles(channels, kernel_size):
@@ -232,6 +276,12 @@ class overlap_count:
         places = torch.arange(length)[:, None] * stride + torch.arange(kernel_size)
         return tuple(torch.bincount(places.flatten(), minlength=(length - 1) * stride + kernel_size))
 
+    def numbers_of_any_kind(length, kernel_size, stride):
+        return [np.int64(count) for count in overlap_count.a_list(length, kernel_size, stride)]
+
+    def half_precision(length, kernel_size, stride):
+        return overlap_count.stamps(length, kernel_size, stride).half().requires_grad_()
+
     def formula(length, kernel_size, stride):
         place = np.arange((length - 1) * stride + kernel_size)
         first = np.maximum(0, -((kernel_size - 1 - place) // stride))
@@ -239,6 +289,14 @@ class overlap_count:
 
 
 class prepare_mended:
+    def torchvision(image, mask, size):
+        picture, labels = tv_tensors.Image(image), tv_tensors.Mask(mask)
+        return transforms.Resize(list(size), antialias=False)(picture, labels)
+
+    def pillow(image, mask, size):
+        labels = Image.fromarray(mask.to(torch.uint8).numpy()).resize((size[1], size[0]), Image.Resampling.NEAREST)
+        return F.interpolate(image[None], size, mode="bilinear")[0], torch.from_numpy(np.array(labels)).long()
+
     def nearest(image, mask, size):
         image = F.interpolate(image[None], size=size, mode="bilinear", align_corners=False)[0]
         mask = F.interpolate(mask[None, None].float(), size=size, mode="nearest")[0, 0].long()

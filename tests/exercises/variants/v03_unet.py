@@ -1,5 +1,6 @@
 """Right answers to 03_unet, in the styles that students use. Each keeps every point."""
 
+import hashlib
 import itertools
 import math
 import random
@@ -50,6 +51,25 @@ class double_conv:
                 x = (weight @ columns + bias[:, None]).reshape(n, -1, h - 2, w - 2).relu()
             return x
 
+    def compiled(in_channels, out_channels):
+        return torch.jit.script(double_conv.sequential(in_channels, out_channels))
+
+    class Einsum(nn.Module):
+        """Padded to the same size and cropped, with a product over unfolded windows."""
+
+        def __init__(self, in_channels, out_channels):
+            super().__init__()
+            self.weight1 = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3) / math.sqrt(4.5 * in_channels))
+            self.weight2 = nn.Parameter(torch.randn(out_channels, out_channels, 3, 3) / math.sqrt(4.5 * out_channels))
+            self.bias1, self.bias2 = (nn.Parameter(torch.zeros(out_channels)) for _ in range(2))
+
+        def forward(self, x):
+            for weight, bias in ((self.weight1, self.bias1), (self.weight2, self.bias2)):
+                windows = x.unfold(2, 3, 1).unfold(3, 3, 1)
+                x = torch.einsum("nchwij, ocij -> nohw", windows, weight) + bias[:, None, None]
+                x = torch.maximum(x, x.new_zeros(()))
+            return x
+
     def lazy(in_channels, out_channels):
         layers = [layer for _ in range(2) for layer in (nn.LazyConv2d(out_channels, 3), nn.ReLU())]
         return nn.Sequential(*layers)
@@ -63,6 +83,11 @@ class center_crop:
     def narrow(x, height, width):
         x = x.narrow(-2, (x.size(-2) - height) // 2, height)
         return x.narrow(-1, (x.size(-1) - width) // 2, width)
+
+    def matrices(x, height, width):
+        rows, columns = (torch.eye(side, dtype=x.dtype) for side in x.shape[2:])
+        top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+        return rows[top : top + height] @ x @ columns[left : left + width].T
 
     def negative_padding(x, height, width):
         down, across = x.shape[-2] - height, x.shape[-1] - width
@@ -176,6 +201,22 @@ class UNet:
             upsample = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)
             return Up(upsample, nn.Conv2d(inputs, outputs, 2, padding=1))
 
+    class PixelShuffled(_Net):
+        """The transposed convolution as a 1 × 1 convolution whose channels become pixels."""
+
+        def make_up(self, inputs, outputs):
+            class Up(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.weight = nn.Parameter(torch.randn(inputs, outputs, 2, 2) / math.sqrt(4 * inputs))
+                    self.bias = nn.Parameter(torch.zeros(outputs))
+
+                def forward(self, x):
+                    weight = self.weight.permute(1, 2, 3, 0).reshape(4 * outputs, inputs, 1, 1)
+                    return F.pixel_shuffle(F.conv2d(x, weight), 2) + self.bias[:, None, None]
+
+            return Up()
+
     class Recursive(nn.Module):
         """A U-Net is a level around a smaller U-Net."""
 
@@ -247,6 +288,14 @@ class unet_output_size:
 
 
 class border_weights:
+    def running_minima(labels, w0=10.0, sigma=5.0):
+        nearest = torch.full(labels.shape, math.inf, dtype=torch.float64)
+        second = nearest.clone()
+        for cell in labels[labels > 0].unique():
+            d = torch.from_numpy(ndimage.distance_transform_edt((labels != cell).numpy()))
+            nearest, second = torch.minimum(nearest, d), torch.minimum(second, torch.maximum(nearest, d))
+        return w0 * torch.exp(-((nearest + second) ** 2) / (2 * sigma**2)) * (labels == 0)
+
     def scipy(labels, w0=10.0, sigma=5.0):
         ids = [i for i in np.unique(labels.numpy()) if i != 0]
         if len(ids) < 2:
@@ -306,6 +355,19 @@ def _mirrored(i, size):
 
 
 class predict_tiled:
+    def strips(model, image, tile_size):
+        """Strips over the whole width, as low as they have to be; flipped parts set beside the picture."""
+        _, h, w = image.shape
+        with torch.no_grad():
+            m = (tile_size - model(image.new_zeros(1, len(image), tile_size, tile_size)).shape[-1]) // 2
+            x = image
+            for axis in (1, 2) if m else ():
+                size = x.shape[axis]
+                before, after = x.narrow(axis, 1, m).flip(axis), x.narrow(axis, size - 1 - m, m).flip(axis)
+                x = torch.cat([before, x, after], dim=axis)
+            high = tile_size**2 // w
+            return torch.cat([model(x[None, :, top : top + high + 2 * m])[0] for top in range(0, h, high)], dim=1)
+
     @torch.no_grad()
     def padded(model, image, tile_size):
         _, h, w = image.shape
@@ -385,6 +447,14 @@ class predict_tiled:
 
 
 class mended_split:
+    def digests(num_slices, tiles_per_slice, test_share, seed):
+        """Slices in the order of their digests; sets of pairs."""
+        order = sorted(range(num_slices), key=lambda s: hashlib.sha256(f"{seed}/{s}".encode()).digest())
+        number = min(max(round(num_slices * test_share), 1), num_slices - 1)
+        return tuple(
+            {(s, t) for s in part for t in range(tiles_per_slice)} for part in (order[number:], order[:number])
+        )
+
     def python_random(num_slices, tiles_per_slice, test_share, seed):
         order = list(range(num_slices))
         random.Random(seed).shuffle(order)
