@@ -6,6 +6,7 @@ import math
 import numpy as np
 import torch
 from scipy import ndimage
+from scipy.spatial import KDTree
 from torch import nn
 from torch.nn import functional as F
 
@@ -58,6 +59,24 @@ class cross_entropy:
     def divergence(logits, target):
         g = _one_hot(target, logits.shape[1]).to(logits.dtype)
         return F.kl_div(logits.log_softmax(1), g, reduction="sum") / target.numel()
+
+    def weighted_binary(logits, target):
+        g = _one_hot(target, logits.shape[1]).to(logits)
+        return F.binary_cross_entropy(logits.softmax(dim=1), g, weight=g, reduction="sum") / target.numel()
+
+    def own_gradient(logits, target):
+        class CrossEntropy(torch.autograd.Function):
+            @staticmethod
+            def forward(context, x):
+                context.save_for_backward(x)
+                return -x.log_softmax(dim=1).gather(1, target[:, None]).mean()
+
+            @staticmethod
+            def backward(context, upstream):
+                s = context.saved_tensors[0].softmax(dim=1)
+                return upstream * (s - _one_hot(target, s.shape[1])) / target.numel()
+
+        return CrossEntropy.apply(logits)
 
 
 class focal_loss:
@@ -180,6 +199,12 @@ class iou_loss:
                 overlap, union = overlap + g * s[c], union + g + s[c] - g * s[c]
         return 1 - overlap / union
 
+    def absolute_errors(logits, target):
+        s = logits.softmax(dim=1)
+        g = _one_hot(target, logits.shape[1]).to(s)
+        errors = F.l1_loss(s, g, reduction="sum")
+        return errors / (errors + (s * g).sum())
+
 
 class tversky_loss:
     def sums(logits, target, alpha=0.3, beta=0.7):
@@ -216,6 +241,14 @@ class tversky_loss:
         tp = s.new_zeros(c).index_add(0, ids, true)
         below = tp + alpha * (s.sum((0, 2, 3)) - tp) + beta * (size - tp)
         return torch.where(size > 0, 1 - tp / below.clamp(min=1e-6), 0).sum() / (size > 0).sum()
+
+    def soft_confusion_matrix(logits, target, alpha=0.3, beta=0.7):
+        c, ids = logits.shape[1], target.flatten()
+        s = logits.softmax(dim=1).movedim(1, -1).reshape(-1, c)
+        matrix = s.new_zeros(c, c).index_add(0, ids, s)  # rows = truth
+        tp = matrix.diagonal()
+        losses = 1 - tp / (tp + alpha * (matrix.sum(0) - tp) + beta * (matrix.sum(1) - tp))
+        return losses[ids.unique()].mean()
 
 
 class asymmetric_similarity_loss:
@@ -291,6 +324,14 @@ class signed_distance:
             for i, j in places:
                 nearest = min(math.dist((i, j), q) for q in places if values[q] != values[i, j])
                 result[i, j] = 1 - nearest if values[i, j] else nearest
+        return result
+
+    def search_tree(mask):
+        m, result = mask.numpy(), np.zeros(mask.shape, np.float32)
+        if m.any() and not m.all():
+            inside, outside = np.argwhere(m), np.argwhere(~m)
+            result[m] = 1 - KDTree(outside).query(inside)[0]
+            result[~m] = KDTree(inside).query(outside)[0]
         return result
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import Counter, defaultdict
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -45,6 +46,12 @@ class confusion_matrix:
         valid = target != ignore_index
         np.add.at(matrix, (target[valid], pred[valid]), 1)
         return torch.from_numpy(matrix)
+
+    def numpy_result(pred, target, num_classes, ignore_index=255):
+        valid = target != ignore_index
+        edges = np.arange(num_classes + 1)
+        counts = np.histogram2d(target[valid].numpy(), pred[valid].numpy(), bins=(edges, edges))[0]
+        return counts.astype(np.int64)
 
 
 class segmentation_scores:
@@ -104,6 +111,20 @@ class segmentation_scores:
             "frequency_weighted_iou": float((true @ iou) / true.sum()),
         }
 
+    def fractions(matrix):
+        rows = matrix.tolist()
+        classes, total = range(len(rows)), sum(map(sum, rows))
+        true, right = [sum(row) for row in rows], [rows[c][c] for c in classes]
+        union = [true[c] + sum(row[c] for row in rows) - right[c] for c in classes]
+        found, occurring = [c for c in classes if true[c]], [c for c in classes if union[c]]
+        iou = {c: Fraction(right[c], union[c]) for c in occurring}
+        return {
+            "pixel_accuracy": float(Fraction(sum(right), total)),
+            "mean_accuracy": float(sum(Fraction(right[c], true[c]) for c in found) / len(found)),
+            "mean_iou": float(sum(iou.values()) / len(iou)),
+            "frequency_weighted_iou": float(sum(true[c] * iou[c] for c in occurring) / total),
+        }
+
 
 class mask_iou:
     def matrix_product(a, b):
@@ -132,6 +153,11 @@ class mask_iou:
         both = torch.einsum("mhw,khw->mk", a, b)
         either = a.shape[1] * a.shape[2] - torch.einsum("mhw,khw->mk", 1 - a, 1 - b)
         return both / (either + 1e-9)
+
+    def numpy_result(a, b):
+        left, right = (masks.flatten(1).numpy().astype(float) for masks in (a, b))
+        both = left @ right.T
+        return both / (left.sum(1, keepdims=True) + right.sum(1) - both)
 
 
 class match_instances:
@@ -182,6 +208,9 @@ class match_instances:
             rows, columns = torch.arange(len(scores)) != d, torch.arange(iou.shape[1]) != iou[d].argmax()
             iou = iou * (rows[:, None] & columns)
 
+    def numpy_result(iou, scores, threshold):
+        return match_instances.strike_out(iou, scores, threshold).numpy()
+
 
 class average_precision:
     def search_sorted(scores, is_true_positive, num_truths):
@@ -229,6 +258,18 @@ class average_precision:
         reached = recall[None] >= (torch.arange(101) / 100)[:, None]
         best = torch.where(reached, precision, 0).amax(dim=1)
         return best.mean() if num_truths > 0 else recall.new_tensor(math.nan)
+
+    def counted_points(scores, is_true_positive, num_truths):
+        if num_truths == 0:
+            return math.nan
+        precisions, found = [], 0
+        for rank, k in enumerate(scores.argsort(descending=True).tolist(), start=1):
+            if is_true_positive[k]:
+                found += 1
+                precisions.append(found / rank)
+        best = [max(precisions[k:]) for k in range(len(precisions))]
+        needed = [max(1, -(-point * num_truths // 100)) for point in range(101)]  # hits for each recall, rounded up
+        return sum(best[n - 1] for n in needed if n <= found) / 101
 
 
 def _mean(rows):
@@ -329,6 +370,27 @@ class panoptic_quality:
                 per_class[side[i]][place] += 1
         scored = [(s, tp, tp + 0.5 * fp + 0.5 * fn) for s, tp, fp, fn in per_class.values() if tp + fp + fn > 0]
         return _mean([(s / d, s / tp if tp else 0, tp / d) for s, tp, d in scored])
+
+    def pixel_sets(pred, target, categories, void=0):
+        pixels_p, pixels_t = defaultdict(set), defaultdict(set)
+        for place, (p, t) in enumerate(zip(pred.flatten().tolist(), target.flatten().tolist(), strict=True)):
+            pixels_p[p].add(place)
+            pixels_t[t].add(place)
+        unknown, rows = pixels_t[void], []
+        for c in {*categories[0].values(), *categories[1].values()}:
+            ours, theirs = ([i for i, d in side.items() if d == c] for side in categories)
+            quality = {
+                (p, t): len(pixels_p[p] & pixels_t[t]) / len((pixels_p[p] | pixels_t[t]) - unknown)
+                for p, t in itertools.product(ours, theirs)
+            }
+            matches = {pair: iou for pair, iou in quality.items() if iou > 0.5}
+            lonely = [pixels_p[p] for p in ours if p not in {q for q, _ in matches}]
+            false = sum(2 * len(p & unknown) <= len(p) for p in lonely)
+            size = len(matches) + (false + len(theirs) - len(matches)) / 2
+            if size:
+                total = sum(matches.values())
+                rows.append((total / size, total / max(1, len(matches)), len(matches) / size))
+        return _mean(rows)
 
 
 class mended_mean_iou:

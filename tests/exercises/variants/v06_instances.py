@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 from torch.nn import functional as F
+from torchvision.models.detection.roi_heads import keypoints_to_heatmap
 from torchvision.ops import box_iou
 
 
@@ -75,6 +76,10 @@ class roi_align:
             pooled.append((top * (1 - v) + bottom * v).reshape(c, h, r, w, r).mean(dim=(2, 4)))
         return torch.stack(pooled)
 
+    def finer_then_pooled(features, boxes, output_size, sampling_ratio=2):
+        h, w = (size * sampling_ratio for size in output_size)
+        return F.avg_pool2d(roi_align.gather(features, boxes, (h, w), 1), sampling_ratio)
+
 
 class paste_mask:
     def interpolate(mask, box, height, width):
@@ -122,6 +127,14 @@ class paste_mask:
         x1, y1, x2, y2 = box.tolist()
         return torch.from_numpy(read(y1, y2, height) @ values @ read(x1, x2, width).T > 0.5)
 
+    def larger_canvas(mask, box, height, width):
+        x1, y1, x2, y2 = box.long().tolist()
+        margin = 1 + max(abs(v) for v in (x1, y1, x2, y2, height, width))
+        canvas = np.zeros((height + 2 * margin, width + 2 * margin), dtype=bool)
+        resized = F.interpolate(mask[None, None], size=(y2 - y1, x2 - x1), mode="bilinear")[0, 0]
+        canvas[margin + y1 : margin + y2, margin + x1 : margin + x2] = resized.numpy() > 0.5
+        return canvas[margin:-margin, margin:-margin][:height, :width]
+
 
 class fast_nms:
     def triangle(boxes, scores, threshold):
@@ -159,6 +172,9 @@ class fast_nms:
         keep = np.triu(iou, 1).max(axis=0) <= threshold
         return torch.from_numpy(order[keep])
 
+    def numpy_result(boxes, scores, threshold):
+        return fast_nms.triangle(boxes, scores, threshold).numpy()
+
 
 class assemble_masks:
     def matmul(prototypes, coefficients, boxes):
@@ -193,6 +209,14 @@ class assemble_masks:
         rows = (y > boxes[:, 1:2]) & (y < boxes[:, 3:])
         columns = (x > boxes[:, :1]) & (x < boxes[:, 2:3])
         return logits.masked_fill(~(rows[:, :, None] & columns[:, None]), -math.inf).sigmoid()
+
+    def padded(prototypes, coefficients, boxes):
+        mixed = F.conv2d(prototypes.permute(2, 0, 1)[None], coefficients.tanh()[:, :, None, None])[0].sigmoid()
+        _, height, width = mixed.shape
+        return torch.stack([
+            F.pad(mask[y1:y2, x1:x2], (x1, width - x2, y1, height - y2))
+            for mask, (x1, y1, x2, y2) in zip(mixed, boxes.long().tolist())
+        ])  # fmt: skip
 
 
 class keypoint_targets:
@@ -236,6 +260,10 @@ class keypoint_targets:
             indices.append(row * size + column)
             valid.append((points[:, 2] > 0) & (x >= x1) & (x <= x2) & (y >= y1) & (y <= y2))
         return [torch.stack(indices), torch.stack(valid)]
+
+    def torchvisions(keypoints, boxes, size):
+        indices, valid = keypoints_to_heatmap(keypoints, boxes, size)
+        return indices.numpy(), valid.bool().numpy()
 
 
 class merge_panoptic:
@@ -313,6 +341,22 @@ class merge_panoptic:
                 names.append(int(c))
                 ids[rest == c] = len(names)
         return torch.from_numpy(ids), dict(enumerate(names, start=1))
+
+    def negative_ids(masks, scores, classes, stuff, overlap=0.5, min_stuff_area=0):
+        free, segments = torch.ones_like(stuff, dtype=torch.bool), []
+        for k in scores.argsort(descending=True):
+            mine = masks[k] & free
+            if mine.any() and (masks[k] & ~free).sum() <= overlap * masks[k].sum():
+                segments.append((mine, classes[k]))
+                free = free & ~mine
+        for c in stuff.unique():
+            mine = (stuff == c) & free
+            if c and mine.sum() >= max(1, min_stuff_area):
+                segments.append((mine, c))
+        ids = torch.zeros_like(stuff)
+        for number, (mine, _) in enumerate(segments, start=5):
+            ids[mine] = -number
+        return ids.numpy(), {-number: c for number, (_, c) in enumerate(segments, start=5)}
 
 
 class mended_predict:
