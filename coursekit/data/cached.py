@@ -29,7 +29,9 @@ class Cached(Dataset[tuple[tv_tensors.Image, Any]]):
 
     def __getattr__(self, name: str) -> Any:
         """What else the set tells, such as its `classes`."""
-        if name in ("data", "__setstate__"):  # not there yet while a copy of this is unpacked
+        # A set's `__getitems__`, which loaders prefer, would go past what is kept; and `data` is not there yet while
+        # a copy of this is unpacked.
+        if name.startswith("__") or name == "data":
             raise AttributeError(name)
         return getattr(self.data, name)
 

@@ -3,6 +3,7 @@
 import pickle
 
 import torch
+from torch.utils.data import DataLoader, Subset
 from torchvision import tv_tensors
 
 from coursekit.data import Cached, StreetScenes
@@ -56,6 +57,14 @@ def test_random_transforms_stay_random_and_leave_what_is_kept_alone():
     before = plain[0]
     cached[0]
     assert torch.equal(before[1]["masks"], plain[0][1]["masks"])
+
+
+def test_a_loader_reads_what_is_kept():
+    counted = Counted(StreetScenes(4, 32))
+    cached = Cached(Subset(counted, range(4)))  # a subset gives whole batches by itself
+    for _ in range(2):
+        assert len(list(DataLoader(cached, batch_size=2))) == 2
+    assert counted.reads == [0, 1, 2, 3]
 
 
 def test_it_goes_to_a_worker():
