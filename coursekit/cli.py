@@ -33,7 +33,8 @@ def check(
     """Score a file of answers without a notebook. The exit code is 0 only when every check passed."""
     from coursekit.exercises.from_file import assess_file
 
-    report = assess_file(assignment, answers, seed)
+    with console.status(f"judging {answers.name}"):  # seen in a terminal only, and gone in the end
+        report = assess_file(assignment, answers, seed)
     print(json.dumps(report.to_dict(), indent=2) if as_json else report)
     raise typer.Exit(code=0 if report.passed else 1)
 
