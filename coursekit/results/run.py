@@ -3,7 +3,7 @@
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from coursekit.models import FCN8s, FCN16s
 from coursekit.results.experiments import EXPERIMENTS, Experiment, Row
 from coursekit.results.records import RUNS, path_of, write
 from coursekit.results.tasks import Task, make_task
@@ -22,9 +23,13 @@ WARM_UP = 0.2
 """The share of the steps in which the learning rate rises; it falls to nothing in the others (one cycle)."""
 
 
+GROW: dict[str, Callable[[Any], nn.Module]] = {"fcn16s": FCN16s.from_fcn32s, "fcn8s": FCN8s.from_fcn16s}
+"""How a network goes on from a trained coarser one."""
+
+
 @dataclass(frozen=True)
 class Training:
-    """What one training did: the mean loss of each epoch, and the processor's seconds."""
+    """What one training did: the mean loss of each epoch, and the processor's seconds from the very start."""
 
     losses: list[float]
     cpu_seconds: float
@@ -66,9 +71,7 @@ def run(
     """
     torch.set_num_threads(1)
     task = task or make_task(experiment, row)
-    torch.manual_seed(seed)
-    model = build(row.model, row.options).to(memory_format=torch.channels_last)
-    training = train(model, task, experiment, row, seed, report)
+    model, training = learn(experiment, row, seed, task, report)
     if experiment.checkpoints:
         model = in_half_precision(model)
     started = time.process_time()
@@ -92,6 +95,21 @@ def run(
         save(f"{row.name}-{experiment.checkpoints}", model, record)
     write(record, path_of(experiment, row, seed, folder))
     return record
+
+
+def learn(
+    experiment: Experiment, row: Row, seed: int, task: Task, report: Callable[[str], None]
+) -> tuple[nn.Module, Training]:
+    """The trained network of a row; one that goes on from another row's has that trained first, with the same seed."""
+    if not row.start:
+        torch.manual_seed(seed)
+        model = build(row.model, row.options).to(memory_format=torch.channels_last)
+        return model, train(model, task, experiment, row, seed, report)
+    earlier, before = learn(experiment, experiment.row(row.start), seed, task, report)
+    torch.manual_seed(seed)
+    model = GROW[row.model](earlier).to(memory_format=torch.channels_last)
+    training = train(model, task, experiment, row, seed, report)
+    return model, replace(training, cpu_seconds=before.cpu_seconds + training.cpu_seconds)
 
 
 def train(
