@@ -8,8 +8,9 @@ from coursekit.exercises import expect, properties
 from coursekit.exercises.answer import Answer
 from coursekit.exercises.draw import Draw
 from coursekit.exercises.exercise import Exercise
+from coursekit.exercises.watch import CHECKS
 
-prepare_mended = Exercise("prepare_mended")
+prepare_mended = Exercise("prepare_mended", forbids=(CHECKS,))
 
 Pair = tuple[Tensor, Tensor]
 Size = tuple[int, int]
