@@ -37,11 +37,11 @@ class ExerciseReport:
 
     @property
     def score(self) -> float:
-        return sum(check.points for check in self.checks if check.passed)
+        return float(sum(check.points for check in self.checks if check.passed))
 
     @property
     def max_score(self) -> float:
-        return sum(check.points for check in self.checks)
+        return float(sum(check.points for check in self.checks))
 
     @property
     def passed(self) -> bool:
@@ -91,11 +91,11 @@ class Report:
 
     @property
     def score(self) -> float:
-        return sum(exercise.score for exercise in self.exercises.values())
+        return float(sum(exercise.score for exercise in self.exercises.values()))
 
     @property
     def max_score(self) -> float:
-        return sum(exercise.max_score for exercise in self.exercises.values())
+        return float(sum(exercise.max_score for exercise in self.exercises.values()))
 
     @property
     def passed(self) -> bool:

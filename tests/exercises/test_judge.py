@@ -386,6 +386,12 @@ def test_check_shows_a_table_and_returns_the_score(capsys, monkeypatch):
     assert "2 of 2 points" in capsys.readouterr().out
 
 
+def test_every_score_is_a_float_whatever_its_points_are():
+    report = judge(find("TinySegNet"), None)
+    assert [type(report.score), type(report.max_score)] == [float, float]
+    assert type(assess("01_unpooling", {}).score) is float
+
+
 def test_check_names_an_unknown_exercise():
     with pytest.raises(KeyError, match=r"no exercise 'nearest'.*nearest_unpool"):
         check("nearest", right)
