@@ -243,6 +243,7 @@ def _source(submission: Submission) -> Iterator[Finding]:
             where = f"line {error.lineno}: " if error.lineno else ""
             yield _at(submission, severity, i, f"is not Python, {where}{error.msg}")
     yield from _answers(submission, broken)
+    yield from _helpers_elsewhere(submission)
     if not any(known.opaque for known in submission.names):
         yield from _unknown_names(submission)
 
@@ -275,6 +276,19 @@ def _definition(submission: Submission, name: str, at: int | None, checked: int)
         yield _at(submission, COSTS, above[-1], f"is as it was handed out{replaced}: write {name} here")
     elif "raise NotImplementedError()" in submission.notebook.cells[above[-1]].source:
         yield _at(submission, LOOK, above[-1], "still holds `raise NotImplementedError()`: take it out")
+
+
+def _helpers_elsewhere(submission: Submission) -> Iterator[Finding]:
+    """Names that an answer takes from a cell of the student's own, which is left out when it is graded."""
+    given = {name for cell in submission.released.cells for name in read_names(cell).defines}
+    answers = {submission.place(answer) for answer, _ in submission.asked.values()} - {None}
+    known = given.union(*(submission.names[i].defines for i in answers if i is not None))
+    for i in sorted(i for i in answers if i is not None):
+        used = (submission.names[i].now | submission.names[i].later) - known
+        for own in sorted(submission.own):
+            for name in sorted(used & submission.names[own].defines):
+                message = f"uses {name} of cell {own + 1}, and only answers are run when they are graded: move it here"
+                yield _at(submission, COSTS, i, message)
 
 
 def _unknown_names(submission: Submission) -> Iterator[Finding]:

@@ -8,10 +8,11 @@ replaced.
 import time
 import warnings
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import nbformat
 from nbformat import NotebookNode
@@ -27,6 +28,7 @@ from coursekit.grading.sheet import Sheet, read_sheet
 from coursekit.grading.store import Store
 
 RESULTS = Path("grading/results")
+Answer = TypeVar("Answer")
 _PATIENCE = (1, 2, 4, 8, 16, 30)  # seconds to wait for a locked gradebook
 
 
@@ -91,37 +93,65 @@ class Course:
         """The released notebooks, with hidden tests back in their cells, as nbgrader will put them there."""
         from nbgrader.api import MissingEntry
 
-        with self.api.gradebook as gradebook:
-            try:
-                names = [notebook.name for notebook in gradebook.find_assignment(assignment).notebooks]
-            except MissingEntry:
-                raise RuntimeError(f"{assignment} is not released: nbgrader generate_assignment {assignment}") from None
+        def read(gradebook: Any) -> dict[str, NotebookNode]:
+            names = [notebook.name for notebook in gradebook.find_assignment(assignment).notebooks]
             masters = {name: released_notebook(self.coursedir, assignment, name) for name in names}
             for name, notebook in masters.items():
                 for cell in notebook.cells:
                     facts = cell.metadata.get("nbgrader", {})
                     if facts.get("locked"):
                         cell.source = gradebook.find_source_cell(facts["grade_id"], name, assignment).source
-        return masters
+            return masters
+
+        try:
+            return self._ask(read)
+        except MissingEntry:
+            raise RuntimeError(f"{assignment} is not released: nbgrader generate_assignment {assignment}") from None
+
+    def _ask(self, question: Callable[[Any], Answer]) -> Answer:
+        """Put a question to the gradebook, and wait where somebody else holds it.
+
+        Raises:
+            RuntimeError: it stays locked, or is damaged; the message says what to do.
+        """
+        from sqlalchemy.exc import DatabaseError, OperationalError
+
+        for seconds in (*_PATIENCE, 0):
+            try:
+                with self.api.gradebook as gradebook:
+                    return question(gradebook)
+            except OperationalError as error:
+                if "locked" not in str(error) or not seconds:
+                    raise RuntimeError(f"{self._unreadable()}: {error.orig}") from None
+                time.sleep(seconds)
+            except DatabaseError as error:
+                raise RuntimeError(f"{self._unreadable()}: {error.orig}") from None
+        raise AssertionError("the last try has no patience left")
+
+    def _unreadable(self) -> str:
+        return (
+            f"the gradebook {self.coursedir.db_url} cannot be read; restore it from a copy, or move it away, release "
+            f"again and run this again: the marks are kept in {RESULTS}"
+        )
 
     def is_recorded(self, assignment: str, submission: Submission, marks: dict[str, list[Mark]]) -> bool:
         """Whether gradebook and autograded notebooks say what the marks say."""
         from nbgrader.api import MissingEntry
 
         folder = Path(self.coursedir.format_path(self.coursedir.autograded_directory, submission.student, assignment))
-        with self.api.gradebook as gradebook:
-            for name, notebook_marks in marks.items():
-                try:
-                    graded = nbformat.read(folder / f"{name}.ipynb", as_version=4)
-                    grades = gradebook.find_submission_notebook(name, assignment, submission.student).grades
-                except (MissingEntry, OSError, ValueError):
-                    return False
-                there = {grade.name: grade.auto_score for grade in grades}
-                if [cell.source for cell in graded.cells] != submission.texts[name] or any(
-                    there.get(mark.grade_id) != mark.points for mark in notebook_marks
-                ):
-                    return False
-        return bool(marks)
+
+        def read(gradebook: Any) -> dict[str, dict[str, float]]:
+            found = {name: gradebook.find_submission_notebook(name, assignment, submission.student) for name in marks}
+            return {name: {g.name: g.auto_score for g in notebook.grades} for name, notebook in found.items()}
+
+        try:
+            there = self._ask(read)
+            graded = {name: nbformat.read(folder / f"{name}.ipynb", as_version=4) for name in marks}
+        except (MissingEntry, OSError, ValueError):
+            return False
+        texts = {name: [cell.source for cell in notebook.cells] for name, notebook in graded.items()}
+        agree = all(there[name].get(mark.grade_id) == mark.points for name in marks for mark in marks[name])
+        return bool(marks) and agree and texts == submission.texts
 
     def record(self, assignment: str, student: str) -> str:
         """Have nbgrader record a submission whose marks are stored; the reason if it could not, else nothing."""

@@ -22,7 +22,7 @@ def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str 
     """The marks of each sheet, with its position, in the order in which they are done.
 
     Args:
-        workers: processes on this machine; they share one warm process.
+        workers: on this machine; one is this process, more are processes that share one warm process.
         scheduler: the address of a Dask cluster, such as tcp://host:8786, to be used in their place.
 
     Raises:
@@ -34,10 +34,13 @@ def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str 
     elif sheets:
         with Server(boxed) as server:
             server.start()
-            yield from _on_this_machine(sheets, workers, server)
+            if workers == 1:
+                yield from ((number, mark_sheet(sheet, server)) for number, sheet in enumerate(sheets))
+            else:
+                yield from _in_processes(sheets, workers, server)
 
 
-def _on_this_machine(sheets: Sequence[Sheet], workers: int, server: Server) -> Iterator[Marked]:
+def _in_processes(sheets: Sequence[Sheet], workers: int, server: Server) -> Iterator[Marked]:
     context = get_context("forkserver")
     context.set_forkserver_preload(["coursekit.grading.pool", "coursekit.exercises", "torchvision"])
     tries = dict.fromkeys(range(len(sheets)), 0)

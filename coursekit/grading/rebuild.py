@@ -5,6 +5,7 @@ which they could decide a mark. What a human marker may want to read comes last,
 """
 
 import json
+import re
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,7 +102,12 @@ def _fill(cell: NotebookNode, cells: list[_Cell], findings: list[str]) -> None:
     elif len(source) > _MOST_TEXT:
         findings.append(f"The answer {name} has {len(source):,} characters; {_MOST_TEXT:,} are allowed.")
         return
-    cell.source = source
+    cell.source = _without_tags(source) if cell.cell_type == "markdown" else source
+
+
+def _without_tags(text: str) -> str:
+    """An answer in words, in which HTML is text: formgrader shows it to a marker who may change marks."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
 
 
 def _left_out(cells: list[_Cell], released: NotebookNode) -> list[str]:

@@ -74,7 +74,8 @@ class Submission:
 
     `known` are the cells that nbgrader knows, by grade id; `marked` where a submission's cells carry that id;
     `recognised` where a cell without its mark is it all the same; `strangers` carry marks that are none of these.
-    `graded` is the notebook as nbgrader will run it, `names` the names of its cells.
+    `graded` is the notebook as nbgrader will run it, `names` the names of its cells. `own` are the cells of the
+    student's own: they are run here and, where marks are made from outside, left out.
     """
 
     def __init__(self, notebook: NotebookNode, released: NotebookNode) -> None:
@@ -87,6 +88,7 @@ class Submission:
         found = {name: self._recognise(name, free) for name in self.known if not self.marked[name]}
         self.recognised = {name: i for name, i in found.items() if i is not None}
         self.strangers = [i for i in free if "nbgrader" in notebook.cells[i].metadata]
+        self.own = self._own()
         self.graded = self._as_graded()
         self.names = [read_names(cell) for cell in self.graded.cells]
 
@@ -114,6 +116,13 @@ class Submission:
             if len(found) == 1:
                 return found[0]
         return None
+
+    def _own(self) -> set[int]:
+        """Code that is neither as it was handed out nor in the cell of an answer, by its mark or by its looks."""
+        answers = {self.place(name) for name in self.known}
+        given = {cell.source.strip() for cell in self.released.cells}
+        cells = enumerate(self.notebook.cells)
+        return {i for i, c in cells if c.cell_type == "code" and i not in answers and c.source.strip() not in given}
 
     def _as_graded(self) -> NotebookNode:
         """Locked cells and the kernel as they were released; of copies, the last one has the mark."""

@@ -116,7 +116,8 @@ class Runner:
             if target.training != message["training"]:
                 target.train(message["training"])
             for name, parameter in target.named_parameters():
-                parameter.requires_grad_(name in message["trainable"])
+                if not nn.parameter.is_lazy(parameter):
+                    parameter.requires_grad_(name in message["trainable"])
             before = read_state(target)
             call.inputs += [p for p in target.parameters() if p.requires_grad and not nn.parameter.is_lazy(p)]
         self.randomness.receive(plain.unpack(message["random"]))

@@ -1,0 +1,217 @@
+"""`coursekit grade`: every mark right, nothing lost, nothing stale, whatever happens on the way."""
+
+import io
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+
+import nbformat
+import pytest
+from classes import ASSIGNMENT, KINDS, NEAREST, a_class, hand_in, points, results
+from rich.console import Console
+
+from coursekit.grading.grade import grade
+from coursekit.grading.report import make_report, write_report
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="the box needs Linux"),
+    pytest.mark.usefixtures("warm"),
+]
+QUIET = Console(file=io.StringIO())
+
+
+@pytest.fixture(autouse=True)
+def share_the_warm_process(warm, monkeypatch):
+    """Each run starts a warm process of its own; for a test it may as well be the one that is there."""
+    from coursekit.grading import pool
+
+    monkeypatch.setattr(pool, "Server", lambda boxed: type(warm)(boxed, warm.address))
+
+
+def test_a_class_is_graded_once_and_again_in_no_time(course):
+    deserves = a_class(course, 5)
+    first = grade(ASSIGNMENT, course.root, QUIET)
+    assert points(course) == deserves
+    assert (first.marked, len(first.recorded), first.failed) == (5, 5, {})
+    again = grade(ASSIGNMENT, course.root, QUIET)
+    assert (again.marked, again.recorded, len(again.unchanged)) == (0, [], 5)
+    assert points(course) == deserves
+
+
+def test_a_resubmission_replaces_its_mark(course):
+    hand_in(course, "ada", NEAREST)
+    grade(ASSIGNMENT, course.root, QUIET)
+    assert points(course) == {"ada": 2.0}
+    hand_in(course, "ada", KINDS["crashing"][0])
+    assert grade(ASSIGNMENT, course.root, QUIET).recorded == ["ada"]
+    assert points(course) == {"ada": 0.0}
+
+
+def test_what_is_no_notebook_gets_0_and_its_reason(course):
+    file = hand_in(course, "ada", NEAREST)
+    hand_in(course, "ben", NEAREST)
+    grade(ASSIGNMENT, course.root, QUIET)
+    file.write_text('{"cells": ')
+    outcome = grade(ASSIGNMENT, course.root, QUIET)
+    assert (outcome.recorded, outcome.failed) == (["ada"], {})
+    assert points(course) == {"ada": 0.0, "ben": 2.0}
+    graded = nbformat.read(course.root / "grading" / "autograded" / "ada" / ASSIGNMENT / file.name, as_version=4)
+    assert "not JSON" in graded.cells[0].source
+
+
+def test_a_changed_written_answer_reaches_the_marker(course):
+    file = hand_in(course, "ada", NEAREST)
+    grade(ASSIGNMENT, course.root, QUIET)
+    file.write_text(file.read_text().replace("YOUR ANSWER HERE", "Indices are small."))
+    assert grade(ASSIGNMENT, course.root, QUIET).recorded == ["ada"]
+    graded = (course.root / "grading" / "autograded" / "ada" / ASSIGNMENT / file.name).read_text()
+    assert "Indices are small." in graded
+
+
+def test_marks_that_somebody_wrote_into_the_gradebook_do_not_stay(course):
+    hand_in(course, "ada", KINDS["wrong"][0])
+    grade(ASSIGNMENT, course.root, QUIET)
+    with closing(sqlite3.connect(course.root / "grading" / "gradebook.db")) as base:
+        base.execute("update grade set auto_score = 396")
+        base.commit()
+    assert points(course) == {"ada": 396}
+    grade(ASSIGNMENT, course.root, QUIET)
+    assert points(course) == {"ada": 0.0}
+
+
+def test_a_locked_gradebook_is_waited_for(course):
+    hand_in(course, "ada", NEAREST)
+    held = sqlite3.connect(course.root / "grading" / "gradebook.db", check_same_thread=False, isolation_level=None)
+    with closing(held):
+        grade(ASSIGNMENT, course.root, QUIET)
+        hand_in(course, "ben", NEAREST)
+        held.execute("begin exclusive")
+        release = threading.Timer(8, lambda: held.execute("commit"))
+        release.start()
+        try:
+            outcome = grade(ASSIGNMENT, course.root, QUIET)
+        finally:
+            release.join()
+    assert outcome.failed == {}
+    assert points(course) == {"ada": 2.0, "ben": 2.0}
+
+
+def test_a_damaged_gradebook_is_said_and_loses_no_result(course):
+    hand_in(course, "ada", NEAREST)
+    grade(ASSIGNMENT, course.root, QUIET)
+    database = course.root / "grading" / "gradebook.db"
+    whole = database.read_bytes()
+    database.write_bytes(b"this is no database" * 1000)
+    with pytest.raises(RuntimeError, match="gradebook"):
+        grade(ASSIGNMENT, course.root, QUIET)
+    assert results(course)
+    database.write_bytes(whole)
+    assert grade(ASSIGNMENT, course.root, QUIET).marked == 0
+    assert points(course) == {"ada": 2.0}
+
+
+def test_a_damaged_result_is_made_anew(course):
+    hand_in(course, "ada", NEAREST)
+    grade(ASSIGNMENT, course.root, QUIET)
+    for file in results(course):
+        file.write_text(file.read_text()[:50])
+    assert grade(ASSIGNMENT, course.root, QUIET).marked == 1
+    assert points(course) == {"ada": 2.0}
+
+
+def test_results_that_cannot_be_written_stop_the_run_with_nothing_half_done(course):
+    hand_in(course, "ada", NEAREST)
+    (course.root / "grading" / "results").write_text("a file where a folder should be")
+    with pytest.raises(OSError, match="results"):
+        grade(ASSIGNMENT, course.root, QUIET)
+    (course.root / "grading" / "results").unlink()
+    grade(ASSIGNMENT, course.root, QUIET)
+    assert points(course) == {"ada": 2.0}
+
+
+@pytest.mark.parametrize("moment", ["marks", "records"])
+def test_killed_at_any_moment_it_goes_on(course, moment):
+    deserves = a_class(course, 6)
+    command = [sys.executable, "-m", "coursekit", "grade", ASSIGNMENT]
+    running = subprocess.Popen(command, cwd=course.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    autograded = course.root / "grading" / "autograded"
+    while time.monotonic() < deadline and running.poll() is None:
+        if moment == "marks" and len(results(course)) >= 2:
+            break
+        if moment == "records" and any(autograded.rglob("*.ipynb")):
+            break
+        time.sleep(0.01)
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    kept = len(results(course))
+    outcome = grade(ASSIGNMENT, course.root, QUIET)
+    assert kept >= 1
+    assert outcome.marked == 6 - kept
+    assert points(course) == deserves
+    assert not list((course.root / "grading").rglob("*.part"))
+
+
+def test_the_marks_are_those_of_nbgrader_s_own_command(course):
+    deserves = a_class(course, 3)
+    for student in deserves:
+        assert course.api.autograde(ASSIGNMENT, student)["success"]
+    assert points(course) == deserves
+
+
+def test_the_class_on_one_page(course, tmp_path):
+    a_class(course, 5)
+    hand_in(course, "<script>alert(1)", KINDS["forging"][0], remark="hostile name")
+    grade(ASSIGNMENT, course.root, QUIET)
+    page, table = write_report(make_report(ASSIGNMENT, course.root), tmp_path / "report")
+    html = page.read_text()
+    assert "<script" not in html
+    assert "http" not in html.replace("http-equiv", "")
+    assert "whole map repeated" in html
+    assert html.count("aria-label") == 7
+    lines = table.read_text().splitlines()
+    assert len(lines) == 7
+    assert lines[0].startswith("student,nearest-check")
+
+
+def test_grades_for_platforms(course):
+    from nbgrader.apps import ExportApp
+
+    deserves = a_class(course, 3)
+    grade(ASSIGNMENT, course.root, QUIET)
+    for name, first in (("CanvasExport", "Student"), ("MoodleExport", "Username")):
+        ExportApp.clear_instance()
+        app = ExportApp.instance()
+        target = course.root / f"{name}.csv"
+        app.initialize([f"--exporter=coursekit.grading.exporters.{name}", f"--to={target}", "--log-level=ERROR"])
+        app.start()
+        ExportApp.clear_instance()
+        lines = target.read_text().splitlines()
+        assert lines[0].startswith(first)
+        assert lines[0].endswith(ASSIGNMENT)
+        got = {line.split(",")[3 if name == "CanvasExport" else 0]: float(line.split(",")[-1]) for line in lines[1:]}
+        assert {student: got[student] for student in deserves} == deserves
+
+
+def test_feedback_shows_the_checks_and_nothing_hostile(course):
+    file = hand_in(course, "ada", NEAREST)
+    notebook = json.loads(file.read_text())
+    for cell in notebook["cells"]:
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") == "question":
+            cell["source"] = "My answer <script>alert('marker')</script>"
+    notebook["cells"].append(
+        {"cell_type": "markdown", "id": "extra", "metadata": {}, "source": "<script>alert('extra')</script>"}
+    )
+    file.write_text(json.dumps(notebook))
+    grade(ASSIGNMENT, course.root, QUIET)
+    assert course.api.generate_feedback(ASSIGNMENT, "ada")["success"]
+    html = next((course.root / "grading" / "feedback" / "ada").rglob("*.html")).read_text()
+    assert "2 of 2 points" in html
+    assert "<script>alert" not in html
