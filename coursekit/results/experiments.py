@@ -129,14 +129,14 @@ def as_in_the_paper(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 def loss_rows() -> tuple[Row, ...]:
     """One small U-Net, and every loss of the lecture."""
-    unet = {**UNET, "num_classes": 2, "base_channels": 6, "depth": 2}
+    unet = {**UNET, "num_classes": 2, "base_channels": 8, "depth": 2}
 
     def row(name: str, title: str, loss: str = "", **options: Any) -> Row:
-        return Row(name, title, "unet", unet, loss or name, options)
+        return Row(name, title, "unet", unet, loss or name, options, learning_rate=1e-3)
 
     return (
         row("cross_entropy", "cross-entropy"),
-        row("weighted_cross_entropy", "weighted cross-entropy, 1 : 20", weight=(1.0, 20.0)),
+        row("weighted_cross_entropy", "weighted cross-entropy, 1 : 10", weight=(1.0, 10.0)),
         row("focal_loss", "focal, γ = 2"),
         row("topk_loss", "top 10 %"),
         row("distance_penalized_cross_entropy", "distance-penalised cross-entropy"),
@@ -254,12 +254,13 @@ ALL = (
     Experiment(
         name="losses",
         title="Every loss of the lecture on one imbalanced task",
-        about="Signs, pedestrians and bicyclists of StreetScenes against everything else, 2 % of the pixels; 120 "
-        "scenes of 64 × 96 pixels to learn from, 60 others to score on. The same small U-Net, batches and schedule "
-        "for every loss, nothing tuned to any. Boundary F1 allows one pixel; AP is the area under the precision-recall "
-        "curve of all test pixels, which no threshold decides.",
+        about="Nucleus or not, 7 % of the training pixels: two crops of 64 × 64 pixels of each picture of 256 × 256 to "
+        "learn from, one of others to score on. The same small U-Net, batches and schedule for every loss, nothing "
+        "tuned to any, one epoch of 237 steps: a loss that finds nothing in it may find something in ten. Boundary F1 "
+        "allows one pixel; AP is the area under the precision-recall curve of all test pixels, which no threshold "
+        "decides.",
         task="foreground",
-        data={"set": "streets", "size": (64, 96), "train": 120, "test": 60, "positive": (6, 9, 10)},
+        data={"set": "nuclei", "size": (64, 64), "crops": 2, "positive": (1,)},
         rows=loss_rows(),
         columns=(
             Column("dice", "Dice"),
@@ -267,7 +268,7 @@ ALL = (
             Column("boundary_f1", "boundary F1"),
             Column("ap", "AP"),
         ),
-        epochs=3,
+        epochs=1,
         batch_size=2,
     ),
     Experiment(

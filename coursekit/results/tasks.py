@@ -186,7 +186,7 @@ class Patches(Semantic):
 
 
 class Foreground(Semantic):
-    """One class of StreetScenes (`data["positive"]`) against everything else. Scored as a mask and as a ranking.
+    """Some classes (`data["positive"]`) against everything else. Scored as a mask and as a ranking.
 
     Mean boundary F1 is over the test pictures that hold the class; `ap` is the area under the precision-recall
     curve of all test pixels, ranked by their probability.
