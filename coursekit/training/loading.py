@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from coursekit.training.randomness import mixed, seeded
+from coursekit.training.randomness import mixed, start_from, undisturbed
 
 Key = tuple[int, int]  # epoch, index
 
@@ -93,11 +93,14 @@ class Numbered(Dataset[tuple[int, Any, Any]]):
     def __init__(self, data: Dataset[Any], seed: int) -> None:
         self.data, self.seed = data, seed
 
-    def __getitem__(self, key: Key) -> tuple[int, Any, Any]:
-        epoch, index = key
-        with seeded(self.seed, epoch, index):
-            image, target = self.data[index]
-        return index, image, target
+    def __getitems__(self, keys: list[Key]) -> list[tuple[int, Any, Any]]:
+        """The samples of one batch, which is what a `DataLoader` asks for."""
+        samples = []
+        with undisturbed():
+            for epoch, index in keys:
+                start_from(self.seed, epoch, index)
+                samples.append((index, *self.data[index]))
+        return samples
 
 
 def in_turn(length: int, batch_size: int, rank: int = 0, processes: int = 1) -> list[list[Key]]:

@@ -18,19 +18,24 @@ def mixed(*numbers: int) -> int:
 
 
 @contextmanager
-def seeded(*numbers: int) -> Iterator[int]:
-    """Inside, torch's, Python's and numpy's generators start from `numbers`; afterwards they stand where they stood.
+def undisturbed() -> Iterator[None]:
+    """Whatever is drawn inside, torch's, Python's and numpy's generators stand afterwards where they stood.
 
-    Gives the seed. A GPU's own generator is not touched.
+    A GPU's own generator is not looked after.
     """
-    states = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
-    seed = mixed(*numbers)
-    torch.default_generator.manual_seed(seed)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002  what others' transforms draw from
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002  others' transforms use it
     try:
-        yield seed
+        yield
     finally:
         torch.set_rng_state(states[0])
         random.setstate(states[1])
         np.random.set_state(states[2])  # noqa: NPY002
+
+
+def start_from(*numbers: int) -> int:
+    """Let the three generators begin anew, with a seed made of `numbers`; gives the seed."""
+    seed = mixed(*numbers)
+    torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    return seed

@@ -20,7 +20,7 @@ from coursekit.training.devices import free_memory, out_of_memory
 from coursekit.training.history import Epoch, History
 from coursekit.training.loading import Batch, Order, in_turn, loader
 from coursekit.training.progress import Progress
-from coursekit.training.randomness import seeded
+from coursekit.training.randomness import start_from, undisturbed
 from coursekit.training.settings import Settings
 from coursekit.training.tasks import Task
 
@@ -59,7 +59,9 @@ class Run:
         self.rates = [group["lr"] for group in optimizer.param_groups]
         self.average = None if settings.ema is None else Average(model, settings.ema)
         self.attributes = set(vars(model))
-        self.model, self.optimizer = accelerator.prepare(model, optimizer)
+        self.model = accelerator.prepare(model)
+        # accelerate's optimizer is for float16, whose gradients are scaled; each step costs it a look at the disk.
+        self.optimizer = accelerator.prepare(optimizer) if accelerator.scaler else optimizer
         if settings.compile:
             self.model = torch.compile(self.model)
         self.share = {"rank": accelerator.process_index, "processes": accelerator.num_processes}
@@ -149,7 +151,8 @@ class Run:
         mine = len(range(self.share["rank"], size, self.share["processes"]))
         parts = batch.parts(self.accumulate)
         loss = torch.zeros((), device=self.accelerator.device)
-        with seeded(self.settings.seed, self.step, self.share["rank"]) as seed:
+        with undisturbed():
+            seed = start_from(self.settings.seed, self.step, self.share["rank"])
             if self.accelerator.device.type != "cpu":
                 torch.manual_seed(seed)
             for part in parts:

@@ -14,7 +14,7 @@ from coursekit.training import devices
 from coursekit.training.averaging import Average
 from coursekit.training.history import Epoch, History
 from coursekit.training.loading import Order, in_turn
-from coursekit.training.randomness import mixed, seeded
+from coursekit.training.randomness import mixed, start_from, undisturbed
 from coursekit.training.schedules import SCHEDULES, cosine, poly, schedule_of
 from coursekit.training.settings import name_of
 from coursekit.training.tasks import Semantic
@@ -257,11 +257,13 @@ def test_the_generators_stand_where_they_stood(task):
 
 def test_seeds_of_several_numbers():
     assert mixed(1, 2) == mixed(1, 2) != mixed(2, 1)
-    with seeded(1, 2):
+    before = torch.get_rng_state()
+    with undisturbed():
+        start_from(1, 2)
         first = torch.rand(3)
-    torch.manual_seed(77)
-    with seeded(1, 2):
+        start_from(1, 2)
         assert torch.equal(torch.rand(3), first)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 # Formats
