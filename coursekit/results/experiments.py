@@ -320,8 +320,8 @@ ALL = (
         name="streets-keypoints",
         title="StreetScenes: keypoints of pedestrians",
         about="Scenes of 128 × 160 pixels with pedestrians of twice the usual size, of which at least 60 pixels are "
-        "seen; 600 to learn from in fourteen epochs and 100 to score on. OKS: object keypoint similarity of each pedestrian's best "
-        f"detection, 0 where there is none. {SHIPPED}",
+        "seen; 600 to learn from in fourteen epochs and 100 to score on. OKS: object keypoint similarity of each "
+        f"pedestrian's best detection, 0 where there is none. {SHIPPED}",
         task="keypoints",
         data={
             "set": "streets",
