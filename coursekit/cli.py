@@ -100,6 +100,16 @@ def report(
 
 
 @app.command()
+def new_course(
+    folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
+) -> None:
+    """Begin a course of your own: lectures, solutions, nbgrader's configuration and a README that says how to go on."""
+    from coursekit.new_course import new_course as made
+
+    console.print(f"{made(folder)} is a course; its README.md says how to go on", soft_wrap=True)
+
+
+@app.command()
 def models(
     markdown: Annotated[bool, typer.Option("--markdown", help="As the table in docs/models.md.")] = False,
 ) -> None:

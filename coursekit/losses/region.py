@@ -251,7 +251,7 @@ def lovasz_softmax_loss(
     include_background: bool = True,
     ignore_index: int = 255,
 ) -> Float[Tensor, ""]:
-    """Lovász-softmax loss: the class mean of the Lovász extension of 1 − IoU, at the errors |g − s|.
+    """Lovász-softmax loss: the class mean of the Lovász extension of 1 − IoU, at the errors `|g − s|`.
 
     Berman, Triki and Blaschko 2018, algorithm 1; the errors of the whole batch are sorted
     together. The authors' code agrees (`classes="present"`); SegLossOdyssey's mean runs over absent classes
