@@ -41,7 +41,7 @@ def test_data_list_shows_every_set(monkeypatch, tmp_path):
         assert name in shown
 
 
-@pytest.mark.parametrize("command", ["check", "data", "demo", "doctor", "exercise", "models", "notebooks"])
+@pytest.mark.parametrize("command", ["check", "data", "demo", "doctor", "exercise", "models", "notebooks", "results"])
 def test_every_command_explains_itself(command):
     assert command in invoke("--help")
     assert len(invoke(command, "--help")) > 100

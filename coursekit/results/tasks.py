@@ -430,12 +430,16 @@ def edge(mask: Tensor) -> Tensor:
 
 def dice_and_boundary(logits: Tensor, target: Tensor) -> Tensor:
     """The boundary loss beside a region loss, as its authors use it: alone it leads nowhere."""
-    return losses.dice_loss(logits, target) + 0.1 * losses.boundary_loss(logits, target)
+    return class_mean_dice(logits, target) + 0.1 * losses.boundary_loss(logits, target)
 
 
 def dice_and_hausdorff(logits: Tensor, target: Tensor) -> Tensor:
     """The Hausdorff loss beside a region loss, as its authors use it, scaled to about the same size."""
-    return losses.dice_loss(logits, target) + 0.01 * losses.hausdorff_loss(logits, target)
+    return class_mean_dice(logits, target) + 0.01 * losses.hausdorff_loss(logits, target)
+
+
+def class_mean_dice(logits: Tensor, target: Tensor) -> Tensor:
+    return losses.dice_loss(logits, target, squared=False, pooled=False)
 
 
 LOSSES: dict[str, Any] = {name: getattr(losses, name) for name in losses.__all__ if name.endswith(("_loss", "entropy"))}
