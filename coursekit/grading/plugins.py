@@ -20,7 +20,7 @@ from traitlets import Bool, Unicode
 
 from coursekit.exercises.report import ExerciseReport
 from coursekit.grading.box.remote import Server
-from coursekit.grading.marking import Mark, mark_sheet
+from coursekit.grading.marking import IN_PROCESS, Mark, mark_sheet
 from coursekit.grading.rebuild import rebuild
 from coursekit.grading.sheet import read_sheet
 from coursekit.grading.store import Store
@@ -103,8 +103,10 @@ def _outputs(mark: Mark) -> list[NotebookNode]:
         report = ExerciseReport.from_dict(mark.report)
         shown = {"text/html": report._repr_html_(), "text/plain": str(report)}
     else:
-        note = "This test ran beside the answer, which could have interfered with it."
-        shown = {"text/plain": f"{mark.message or 'passed'}\n{note}"}
+        note = (
+            "\nThis test ran beside the answer, which could have interfered with it." if mark.how == IN_PROCESS else ""
+        )
+        shown = {"text/plain": f"{mark.message or 'passed'}{note}"}
     return [
         new_output("display_data", data=shown),
         new_output("execute_result", data={"text/plain": repr(float(mark.points))}, execution_count=None),

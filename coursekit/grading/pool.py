@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from coursekit.grading.box.remote import Server
-from coursekit.grading.marking import Mark, mark_sheet
+from coursekit.grading.marking import OUTSIDE, Mark, mark_sheet
 from coursekit.grading.sheet import Sheet
 
 Marked = tuple[int, list[Mark]]
@@ -27,7 +27,7 @@ def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str 
 
     Raises:
         CannotIsolate: students' code cannot be shut in here.
-        RuntimeError: a worker died at the same sheet again and again.
+        RuntimeError: a warm process does not start, or is gone.
     """
     if scheduler:
         yield from _on_cluster(sheets, boxed, scheduler)
@@ -43,29 +43,40 @@ def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str 
 def _in_processes(sheets: Sequence[Sheet], workers: int, server: Server) -> Iterator[Marked]:
     context = get_context("forkserver")
     context.set_forkserver_preload(["coursekit.grading.pool", "coursekit.exercises", "torchvision"])
-    tries = dict.fromkeys(range(len(sheets)), 0)
-    while tries:
-        with ProcessPoolExecutor(workers, context, _begin, (server.boxed, server.address)) as pool:
-            yield from _drain(pool, sheets, tries)
-        for number in list(tries)[:workers]:  # only what was being marked can be to blame that the pool broke
-            tries[number] += 1
-            if tries[number] >= _MOST_TRIES:
-                raise RuntimeError(f"the worker that marks sheet {number + 1} has died {tries[number]} times")
+    left = list(range(len(sheets)))
+    while left:
+        yield from _drain(sheets, left, workers, context, server)
+        for number in left[:workers]:  # one of them may be to blame for a death: each shows alone whether it is
+            left.remove(number)
+            alone = [number]
+            for _ in range(_MOST_TRIES):
+                yield from _drain(sheets, alone, 1, context, server)
+            if alone:
+                yield number, unmarkable(sheets[number])
 
 
-def _drain(pool: ProcessPoolExecutor, sheets: Sequence[Sheet], tries: dict[int, int]) -> Iterator[Marked]:
-    """Until all are done or a worker died: that breaks the whole pool, and the rest is for the next one."""
-    running: dict[Future[Any], int] = {pool.submit(_mark, sheets[n].to_dict()): n for n in tries}
-    while running:
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            number = running.pop(future)
-            try:
-                marks = [Mark.from_dict(entry) for entry in future.result()]
-            except BrokenProcessPool:
-                continue
-            del tries[number]
-            yield number, marks
+def unmarkable(sheet: Sheet) -> list[Mark]:
+    """No points, and the reason for a human: whoever marks this sheet dies of it. The class shall not wait for it."""
+    reason = f"could not be marked: {_MOST_TRIES} workers that tried have died"
+    return [Mark(i.grade_id, 0.0, i.points, OUTSIDE, message=reason, suspicious=[reason]) for i in sheet.items]
+
+
+def _drain(sheets: Sequence[Sheet], left: list[int], workers: int, context: Any, server: Server) -> Iterator[Marked]:
+    """Mark what is left, and strike it off, until all is done or a worker died: that breaks the whole pool."""
+    if not left:
+        return
+    with ProcessPoolExecutor(workers, context, _begin, (server.boxed, server.address)) as pool:
+        running: dict[Future[Any], int] = {pool.submit(_mark, sheets[n].to_dict()): n for n in left}
+        while running:
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                number = running.pop(future)
+                try:
+                    marks = [Mark.from_dict(entry) for entry in future.result()]
+                except BrokenProcessPool:
+                    continue
+                left.remove(number)
+                yield number, marks
 
 
 def _begin(boxed: bool, address: str | None) -> None:
@@ -87,7 +98,7 @@ def _mark_on_cluster(sheet: dict[str, Any], boxed: bool) -> list[dict[str, Any]]
 
 def _on_cluster(sheets: Sequence[Sheet], boxed: bool, scheduler: str) -> Iterator[Marked]:
     try:
-        from distributed import Client, as_completed
+        from distributed import Client, KilledWorker, as_completed
     except ImportError:
         raise RuntimeError("for a cluster, install the extra: pip install 'coursekit[cluster]'") from None
     with Client(scheduler, timeout="30s") as client:
@@ -96,4 +107,8 @@ def _on_cluster(sheets: Sequence[Sheet], boxed: bool, scheduler: str) -> Iterato
             for n, sheet in enumerate(sheets)
         }
         for future in as_completed(futures):
-            yield futures[future], [Mark.from_dict(entry) for entry in future.result()]
+            number = futures[future]
+            try:
+                yield number, [Mark.from_dict(entry) for entry in future.result()]
+            except KilledWorker:
+                yield number, unmarkable(sheets[number])

@@ -36,7 +36,17 @@ class Row:
     ratio: float
 
 
-_rows: list[Row] = []
+@dataclass(frozen=True)
+class Figure:
+    """Something counted or measured that has no peer."""
+
+    section: str
+    what: str
+    size: str
+    figure: str
+
+
+_rows: list[Row | Figure] = []
 
 
 @pytest.fixture
@@ -91,6 +101,16 @@ def measured(benchmark, request: pytest.FixtureRequest) -> Callable[..., None]:
     return run
 
 
+@pytest.fixture
+def state(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """`state(what, size, figure)` puts a figure without a peer into the section."""
+
+    def add(what: str, size: str, figure: str) -> None:
+        _rows.append(Figure(request.module.__doc__, what, size, figure))
+
+    return add
+
+
 def _seconds(function: Callable[[], object], clock: Callable[[], float]) -> float:
     started = clock()
     function()
@@ -118,19 +138,22 @@ def _sections_so_far() -> dict[str, str]:
     return {title: body.rstrip("\n") + "\n" for title, _, body in (part.partition("\n\n") for part in parts)}
 
 
-def _section(notes: str, rows: list[Row]) -> str:
+def _section(notes: str, rows: list[Row | Figure]) -> str:
     threads = torch.get_num_threads()
     machine = f"Machine: {platform.node()}, {_processor()}, {threads} thread{'s' * (threads > 1)}"
-    lines = [
-        *([notes, ""] if notes else []),
-        f"{machine}, Python {platform.python_version()}, torch {torch.__version__}.",
-        "",
-        "| topic | size | library, ms | peer, ms | ratio | peer |",
-        "|---|---|---:|---:|---:|---|",
-        *(f"| {r.topic} | {r.size} | {r.ours_ms:.2f} | {r.peer_ms:.2f} | {r.ratio:.2f} | {r.peer} |" for r in rows),
-        "",
-        _verdict(rows),
-    ]
+    ratios = [row for row in rows if isinstance(row, Row)]
+    figures = [row for row in rows if isinstance(row, Figure)]
+    lines = [*([notes, ""] if notes else [])]
+    lines += [f"{machine}, Python {platform.python_version()}, torch {torch.__version__}."]
+    if ratios:
+        lines += ["", "| topic | size | library, ms | peer, ms | ratio | peer |", "|---|---|---:|---:|---:|---|"]
+        lines += [
+            f"| {r.topic} | {r.size} | {r.ours_ms:.2f} | {r.peer_ms:.2f} | {r.ratio:.2f} | {r.peer} |" for r in ratios
+        ]
+        lines += ["", _verdict(ratios)]
+    if figures:
+        lines += ["", "| what | size | figure |", "|---|---|---|"]
+        lines += [f"| {f.what} | {f.size} | {f.figure} |" for f in figures]
     return "\n".join(lines) + "\n"
 
 
