@@ -27,12 +27,16 @@ class Ban:
     """A family of calls.
 
     `operator` tells from the name and the arguments of an ATen operator, or of a function of PyTorch's, whether it
-    belongs to it; `folders` are beginnings of the paths of Python files whose functions belong to it.
+    belongs to it; of one that may belong to it, it says so when all arguments are True. `folders` are beginnings of the
+    paths of Python files whose functions belong to it.
     """
 
     title: str
     operator: Callable[[str, tuple[Any, ...]], bool] = lambda name, args: False
     folders: tuple[str, ...] = ()
+
+
+_ACCUSING = (True,) * 20  # arguments that a ban holds against any operator whose arguments it looks at
 
 
 def _is_transposed(name: str, args: tuple[Any, ...]) -> bool:
@@ -87,14 +91,20 @@ class Watch:
         self.bans = tuple(bans)
         self.folders = tuple((folder, ban.title) for ban in self.bans for folder in ban.folders)
         self.seen: set[str] = set()
+        self._beginnings = tuple(folder for folder, _ in self.folders)
+        self._suspects: dict[str, tuple[Ban, ...]] = {}
         self._modes = _Operators(self._operator), _Functions(self._operator)
         self._profilers: list[tuple[Any, Any]] = []
 
     def _operator(self, name: str, args: tuple[Any, ...]) -> None:
-        self.seen.update(ban.title for ban in self.bans if ban.operator(name, args))
+        suspects = self._suspects.get(name)
+        if suspects is None:  # most operators are innocent whatever their arguments: that is found out once
+            suspects = self._suspects[name] = tuple(ban for ban in self.bans if ban.operator(name, _ACCUSING))
+        if suspects:
+            self.seen.update(ban.title for ban in suspects if ban.operator(name, args))
 
     def _profile(self, frame: FrameType, event: str, arg: object) -> None:
-        if event == "call":
+        if event == "call" and frame.f_code.co_filename.startswith(self._beginnings):
             file = frame.f_code.co_filename
             self.seen.update(title for folder, title in self.folders if file.startswith(folder))
 

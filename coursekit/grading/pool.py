@@ -7,6 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any
 
+from coursekit.exercises import ASSIGNMENTS
 from coursekit.grading.box.remote import Server
 from coursekit.grading.marking import OUTSIDE, Mark, mark_sheet
 from coursekit.grading.sheet import Sheet
@@ -42,7 +43,7 @@ def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str 
 
 def _in_processes(sheets: Sequence[Sheet], workers: int, server: Server) -> Iterator[Marked]:
     context = get_context("forkserver")
-    context.set_forkserver_preload(["coursekit.grading.pool", "coursekit.exercises", "torchvision"])
+    context.set_forkserver_preload(["coursekit.grading.pool", *(f"coursekit.exercises.a{n}" for n in ASSIGNMENTS)])
     left = list(range(len(sheets)))
     while left:
         yield from _drain(sheets, left, workers, context, server)

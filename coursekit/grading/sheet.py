@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,7 @@ def needed_cells(above: list[str], wanted: Iterable[str]) -> list[str]:
         wanted |= {name for i in more for name in known[i].now | known[i].later}
 
 
+@lru_cache(maxsize=4096)  # most cells of a class are those that were handed out
 def _names(source: str) -> Names:
     try:
         return names(source)

@@ -12,20 +12,25 @@ class Randomness:
     """Tells what has changed, since it last told or was told, of Python's, NumPy's and torch's global generators."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Tensor] = {}
+        self.known: dict[str, Any] = {}
 
     def changed(self) -> dict[str, Tensor]:
         """The states, each as one tensor of whole numbers."""
         numpys: Any = np.random.get_state(legacy=True)  # noqa: NPY002, students use the global generator
         now = {
-            "python": torch.tensor(random.getstate()[1]),
-            "numpy": torch.tensor([*numpys[1].tolist(), int(numpys[2])]),
+            "python": random.getstate()[1],
+            "numpy": (numpys[1].tobytes(), int(numpys[2])),
             "torch": torch.get_rng_state(),
         }
         before, self.known = self.known, now
-        return {
-            name: state for name, state in now.items() if name not in before or not torch.equal(state, before[name])
-        }
+        states: dict[str, Tensor] = {}  # made only of what has changed: that is seldom anything
+        if now["python"] != before.get("python"):
+            states["python"] = torch.tensor(now["python"])
+        if now["numpy"] != before.get("numpy"):
+            states["numpy"] = torch.tensor([*numpys[1].tolist(), now["numpy"][1]])
+        if "torch" not in before or not torch.equal(now["torch"], before["torch"]):
+            states["torch"] = now["torch"]
+        return states
 
     def receive(self, states: dict[str, Tensor]) -> None:
         """Raises ValueError, TypeError or RuntimeError for what is no state of a generator."""

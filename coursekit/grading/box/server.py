@@ -153,10 +153,11 @@ class _Server:
         self._reap()
         if child in self.ended:
             return self.ended.pop(child)
+        code = -signal.SIGKILL
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-        return None
+            os.kill(child, signal.SIGKILL)  # one that is about to end by itself keeps its exit code
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return None if code == -signal.SIGKILL else code
 
 
 def _receive(client: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
