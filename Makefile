@@ -10,7 +10,7 @@ LECTURES := $(sort $(wildcard lectures/*.ipynb))
 # nbgrader calls `alembic`, and Jupyter its kernels, through PATH.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help install lab test check demo gate bench slides
+.PHONY: help install lab test check demo gate bench slides site
 
 help:
 	@echo "make lab     open JupyterLab on the first lecture"
@@ -19,6 +19,7 @@ help:
 	@echo "make gate    every exercise against wrong and right answers"
 	@echo "make bench   measure against the other libraries"
 	@echo "make slides  every lecture as slides that need no network, into site/slides"
+	@echo "make site    lectures, slides, assignments, guides and reference as pages that need no network, into site"
 	@echo "make check   lint and types only"
 
 install: $(STAMP)
@@ -42,9 +43,10 @@ lab: install
 # Tensors are small here: more threads only wait for each other on a busy machine.
 test demo gate bench: export OMP_NUM_THREADS ?= 1
 
+# The notebooks run in warm kernels, which have torch imported (on Linux; elsewhere these are ordinary ones).
 test: check
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest -p tests.notebooks.cards --nbval-lax --nbval-cell-timeout=180 lectures solutions
+	JUPYTER_DEFAULT_PROVISIONER_NAME=coursekit-warm $(BIN)/python -m pytest -p tests.notebooks.cards --nbval-lax --nbval-cell-timeout=180 lectures solutions
 
 check: install
 	$(BIN)/ruff check
@@ -68,6 +70,11 @@ MATHJAX := mathjax-3.2.2
 
 slides: install $(SLIDES)/assets/.fetched
 	$(BIN)/coursekit notebooks slides --folder $(SLIDES) $(LECTURES)
+
+# -c docs .: Sphinx reads the whole repository, so that its pages link to each other as its files do.
+site: slides
+	$(BIN)/python -m sphinx -q -c docs . site
+	@echo "open site/index.html"
 
 $(SLIDES)/assets/.fetched:
 	@command -v npm >/dev/null || { echo "Slides need npm, once, to fetch reveal.js and MathJax. On Debian or Ubuntu: apt install npm" >&2; exit 1; }

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def main() -> None:
     # First, so that a file which changes while it is imported counts as changed.
     versions = _versions()
     _warm_up()
+    os.environ["COURSEKIT_WARM_SECONDS"] = f"{time.process_time():.2f}"  # what each kernel is spared
     home = Path(tempfile.mkdtemp(prefix="coursekit-kernels-"))
     address = home / "control"
     try:
@@ -129,8 +131,9 @@ def _fork(request: dict[str, Any], descriptors: list[int], open_sockets: tuple[s
         nothing = os.open(os.devnull, os.O_RDONLY)
         for number, descriptor in enumerate([nothing, *descriptors]):
             os.dup2(descriptor, number)
+        spared = os.environ["COURSEKIT_WARM_SECONDS"]
         os.environ.clear()
-        os.environ.update(request["environment"])
+        os.environ.update(request["environment"], COURSEKIT_WARM_SECONDS=spared)
         os.chdir(request["folder"])
         sys.argv = [*request["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"]
         _as_if_fresh(request["folder"])
