@@ -129,8 +129,11 @@ class Course:
         raise AssertionError("the last try has no patience left")
 
     def _unreadable(self) -> str:
+        from sqlalchemy.engine import make_url
+
+        url = make_url(self.coursedir.db_url).render_as_string(hide_password=True)
         return (
-            f"the gradebook {self.coursedir.db_url} cannot be read; restore it from a copy, or move it away, release "
+            f"the gradebook {url} cannot be read; restore it from a copy, or move it away, release "
             f"again and run this again: the marks are kept in {RESULTS}"
         )
 
