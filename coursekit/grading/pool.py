@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from queue import Queue
+from threading import Event, Thread
 from typing import Any
 
 from coursekit.exercises import ASSIGNMENTS
@@ -31,14 +33,41 @@ def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str 
         RuntimeError: a warm process does not start, or is gone.
     """
     if scheduler:
-        yield from _on_cluster(sheets, boxed, scheduler)
+        yield from _ahead(_on_cluster(sheets, boxed, scheduler))
     elif sheets:
         with Server(boxed) as server:
             server.start()
             if workers == 1:
                 yield from ((number, mark_sheet(sheet, server)) for number, sheet in enumerate(sheets))
             else:
-                yield from _in_processes(sheets, workers, server)
+                yield from _ahead(_in_processes(sheets, workers, server))
+
+
+def _ahead(marked: Iterator[Marked]) -> Iterator[Marked]:
+    """The same, gone through in a thread: marking goes on, whoever dies, while the taker of the marks is busy."""
+    done: Queue[Marked | BaseException | None] = Queue()
+    over = Event()
+
+    def go() -> None:
+        try:
+            for one in marked:
+                done.put(one)
+                if over.is_set():
+                    break
+            done.put(None)
+        except BaseException as error:
+            done.put(error)
+
+    thread = Thread(target=go)
+    thread.start()
+    try:
+        while (one := done.get()) is not None:
+            if isinstance(one, BaseException):
+                raise one
+            yield one
+    finally:
+        over.set()
+        thread.join()
 
 
 def _in_processes(sheets: Sequence[Sheet], workers: int, server: Server) -> Iterator[Marked]:
@@ -66,7 +95,8 @@ def _drain(sheets: Sequence[Sheet], left: list[int], workers: int, context: Any,
     """Mark what is left, and strike it off, until all is done or a worker died: that breaks the whole pool."""
     if not left:
         return
-    with ProcessPoolExecutor(workers, context, _begin, (server.boxed, server.address)) as pool:
+    pool = ProcessPoolExecutor(workers, context, _begin, (server.boxed, server.address))
+    try:
         running: dict[Future[Any], int] = {pool.submit(_mark, sheets[n].to_dict()): n for n in left}
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -78,6 +108,8 @@ def _drain(sheets: Sequence[Sheet], left: list[int], workers: int, context: Any,
                     continue
                 left.remove(number)
                 yield number, marks
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _begin(boxed: bool, address: str | None) -> None:
