@@ -23,7 +23,7 @@ from coursekit.grading.course import course_config
 from coursekit.grading.marking import Mark
 from coursekit.grading.plugins import instructors_seed, released_notebook
 from coursekit.grading.pool import mark_all
-from coursekit.grading.rebuild import rebuild
+from coursekit.grading.rebuild import read_sent, rebuild
 from coursekit.grading.sheet import Sheet, read_sheet
 from coursekit.grading.store import Store
 
@@ -80,7 +80,7 @@ class Course:
             for name, master in masters.items():
                 file = path / f"{name}.ipynb"
                 if file.is_file():
-                    rebuilt = rebuild(master, file.read_bytes())
+                    rebuilt = rebuild(master, read_sent(file))
                     submission.sheets[name] = read_sheet(rebuilt.notebook, assignment, instructors_seed())
                     submission.findings[name] = rebuilt.findings
                     submission.texts[name] = [cell.source for cell in rebuilt.notebook.cells]

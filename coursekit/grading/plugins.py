@@ -21,7 +21,7 @@ from traitlets import Bool, Unicode
 from coursekit.exercises.report import ExerciseReport
 from coursekit.grading.box.remote import Server
 from coursekit.grading.marking import IN_PROCESS, Mark, mark_sheet
-from coursekit.grading.rebuild import rebuild
+from coursekit.grading.rebuild import read_sent, rebuild
 from coursekit.grading.sheet import read_sheet
 from coursekit.grading.store import Store
 
@@ -35,7 +35,7 @@ class SubmissionExporter(NotebookExporter):
             return super().from_file(file_stream, resources, **options)
         facts = resources["nbgrader"]
         released = released_notebook(converter.coursedir, facts["assignment"], facts["notebook"])
-        rebuilt = rebuild(released, Path(file_stream.name).read_bytes())
+        rebuilt = rebuild(released, read_sent(Path(file_stream.name)))
         for finding in rebuilt.findings:
             self.log.warning("%s: %s", facts["student"], finding)
         return self.from_notebook_node(rebuilt.notebook, resources=resources, **options)

@@ -8,6 +8,7 @@ import json
 import re
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -56,6 +57,11 @@ def rebuild(released: NotebookNode, sent: bytes) -> Rebuilt:
             rebuilt.findings.append(f"The cell {mark(cell).grade_id} was deleted; it is there again.")
     _note(rebuilt, _left_out(cells, released))
     return rebuilt
+
+
+def read_sent(file: Path) -> bytes:
+    """The bytes of a submitted file; none of a link, which could show somebody else's."""
+    return b"" if file.is_symlink() else file.read_bytes()
 
 
 def _read(sent: bytes) -> list[_Cell]:

@@ -66,6 +66,15 @@ def test_what_is_no_notebook_gets_0_and_its_reason(course):
     assert "not JSON" in graded.cells[0].source
 
 
+def test_a_link_to_somebody_else_s_notebook_gets_0(course):
+    right = hand_in(course, "ada", NEAREST)
+    linked = hand_in(course, "ben", NEAREST)
+    linked.unlink()
+    linked.symlink_to(right)
+    grade(ASSIGNMENT, course.root, QUIET)
+    assert points(course) == {"ada": 2.0, "ben": 0.0}
+
+
 def test_a_changed_written_answer_reaches_the_marker(course):
     file = hand_in(course, "ada", NEAREST)
     grade(ASSIGNMENT, course.root, QUIET)

@@ -39,7 +39,7 @@ def logits_at_input_size(answer: Answer, draw: Draw) -> None:
         network = _build(answer, in_channels, num_classes, width=8)
         for height, width in ((8, 12), (4 * draw.integer(3, 5), 4 * draw.integer(6, 8))):
             x = draw.normal(2, in_channels, height, width)
-            expect.a_tensor(answer.run(network, x), (2, num_classes, height, width), "the logits")
+            expect.a_tensor(answer.run(network, x.clone()), (2, num_classes, height, width), "the logits")
     widths: tuple[dict[str, int], ...] = {"width": 8}, {"width": 16}, {}
     narrow, wide, default = (sum(p.numel() for p in _build(answer, 3, 4, **w).parameters()) for w in widths)
     expect.that(
@@ -57,7 +57,7 @@ def maxima_in_their_places(answer: Answer, draw: Draw) -> None:
     network = _build(answer, channels, channels, width=8)
     expect.that(_set_to_identity(network), "the network holds no convolution that could be set to the identity")
     x = 10 + draw.distinct(2, channels, 8, 12).abs() + draw.uniform(2, channels, 8, 12, high=0.05)
-    got = expect.a_tensor(answer.run(network.eval(), x), x.shape, "the result").detach()
+    got = expect.a_tensor(answer.run(network.eval(), x.clone()), x.shape, "the result").detach()
     for what, (alternative, mistake) in _ALTERNATIVES.items():
         if torch.allclose(got, alternative(x), rtol=0.02, atol=0.1):
             raise expect.CheckFailed(f"the output is {what}", got, _segnet_of_identities(x), mistake)
@@ -71,9 +71,9 @@ def parameters_are_alive(answer: Answer, draw: Draw) -> None:
     """Every weight is registered, reached by the gradient, and survives saving and loading."""
     network, other = (_build(answer, 3, 4, width=8) for _ in range(2))
     x = draw.normal(2, 3, 16, 24)
-    answer.run(network, x)
+    answer.run(network, x.clone())
     other.load_state_dict(network.state_dict())
-    first, second = (answer.run(n.eval(), x) for n in (network, other))
+    first, second = (answer.run(n.eval(), x.clone()) for n in (network, other))
     expect.close(
         second, first.detach(), "the output after loading the saved state", tolerance=1e-4, mistake="LayersInPlainList"
     )
@@ -96,7 +96,7 @@ def learns(answer: Answer, draw: Draw) -> None:
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
     losses = []
     for _ in range(60):
-        logits = answer.run(network, images)
+        logits = answer.run(network, images.clone())
         loss = F.cross_entropy(logits, target)
         optimizer.zero_grad()
         loss.backward()

@@ -65,14 +65,14 @@ def behaves_as_a_module(answer: Answer, draw: Draw) -> None:
     expect.that(result.requires_grad, "the result is cut off from the weights", "CutFromTheGraph")
     set_weights(network, draw.seed, positive=True)
     positive = x.abs().requires_grad_()
-    answer.run(network, positive).sum().backward()
+    answer.run(network, positive.clone()).sum().backward()
     dead = [tuple(p.shape) for p in network.parameters() if p.grad is None or not p.grad.all()]
     expect.that(not dead, f"no gradient reaches the parameters of the shapes {dead}", "FirstCutOff")
     expect.that(positive.grad is not None, "no gradient reaches the input", "CutFromTheGraph")
-    before = answer.run(network.eval(), x)
-    in_training = answer.run(network.train(), x)
+    before = answer.run(network.eval(), x.clone())
+    in_training = answer.run(network.train(), x.clone())
     expect.close(in_training, before, "the result in training mode", mistake="DropoutBetween")
-    expect.close(answer.run(network.eval(), x), before, "the result after a call in training mode")
+    expect.close(answer.run(network.eval(), x.clone()), before, "the result after a call in training mode")
 
 
 @double_conv.mistake

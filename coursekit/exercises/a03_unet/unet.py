@@ -219,7 +219,7 @@ def everything_is_alive(answer: Answer, draw: Draw) -> None:
             raise expect.CheckFailed(f"{message}{way}; {len(right)} is right", mistake=mistake)
     answer.run(other.load_state_dict, network.state_dict())
     with torch.no_grad():
-        first, again, second = (answer.run(n.eval(), x) for n in (network, network, other))
+        first, again, second = (answer.run(n.eval(), x.clone()) for n in (network, network, other))
     expect.close(again, first, "the output of a second call", mistake="DropoutAlwaysOn")
     expect.close(second, first, "the output after loading the saved state", mistake="LayersInPlainList")
     _gradient_is_the_derivative(answer, draw, x.double(), cotangent.double())
@@ -260,14 +260,14 @@ def _gradient_is_the_derivative(answer: Answer, draw: Draw, x: Tensor, cotangent
     network = set_weights(build(answer, 2, 3, base_channels=2, depth=2).double().eval(), draw.seed, positive=True)
     moved = [x.requires_grad_(), *network.parameters()]
     steps = [draw.normal(*part.shape, dtype=torch.float64) * part.detach() for part in moved]
-    (answer.run(network, x) * cotangent).sum().backward()
+    (answer.run(network, x.clone()) * cotangent).sum().backward()
     slope = sum(float((part.grad * step).sum()) for part, step in zip(moved, steps) if part.grad is not None)
     sums = []
     with torch.no_grad():
         for stride in (1e-6, -2e-6):
             for part, step in zip(moved, steps):
                 part.add_(step, alpha=stride)
-            sums.append(float((answer.run(network, x) * cotangent).sum()))
+            sums.append(float((answer.run(network, x.clone()) * cotangent).sum()))
     expected = (sums[0] - sums[1]) / 2e-6
     expect.that(
         abs(slope - expected) <= 1e-3 * abs(expected),
@@ -287,7 +287,9 @@ def manners(answer: Answer, draw: Draw) -> None:
     expect.dtype(first, torch.float64, "the output for a float64 picture")
     if not torch.equal(given, x):
         raise expect.CheckFailed("the picture was changed by the call", given, x, "ChangesItsInput")
-    expect.close(answer.run(network, x), first.detach(), "the output of a second call", mistake="DropoutAlwaysOn")
+    expect.close(
+        answer.run(network, x.clone()), first.detach(), "the output of a second call", mistake="DropoutAlwaysOn"
+    )
     outputs = []
     for second_picture in (x[1], 3 + 2 * x[1]):
         torch.manual_seed(draw.seed)  # dropout, where there is some, drops the same
@@ -325,7 +327,7 @@ def _trained(answer: Answer, network: nn.Module, images: Tensor, target: Tensor)
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
     losses = []
     for _ in range(60):
-        loss = F.cross_entropy(answer.run(network, images), target)
+        loss = F.cross_entropy(answer.run(network, images.clone()), target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-MOST_BYTES = 256 * 2**20
+MOST_BYTES = 256 * 2**20  # of arrays
+MOST_WORDS = 16 * 2**20  # of structure, which takes many times as much room once it is read
 MOST_TEXT = 10_000
 MOST_DEPTH = 40
 _HEAD = struct.Struct("!QQ")
@@ -187,8 +188,8 @@ def send(channel: socket.socket, message: dict[str, Any], buffers: list[bytes]) 
     if sum(map(len, buffers)) > MOST_BYTES:
         raise WireError(f"arrays of more than {MOST_BYTES // 2**20} MB")
     head = json.dumps({"message": message, "sizes": list(map(len, buffers))}).encode()
-    if len(head) > MOST_BYTES:
-        raise WireError(f"a message of more than {MOST_BYTES // 2**20} MB")
+    if len(head) > MOST_WORDS:
+        raise WireError(f"a message of more than {MOST_WORDS // 2**20} MB beside its arrays")
     channel.sendall(_HEAD.pack(len(head), sum(map(len, buffers))) + head)
     for buffer in buffers:
         channel.sendall(buffer)
@@ -202,8 +203,8 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], list[bytes]]:
         WireError: it does not speak the language.
     """
     head_size, body_size = _HEAD.unpack(_exactly(channel, _HEAD.size))
-    if head_size + body_size > MOST_BYTES + 2**20:
-        raise WireError(f"a message of more than {MOST_BYTES // 2**20} MB")
+    if head_size > MOST_WORDS or body_size > MOST_BYTES:
+        raise WireError(f"more than {MOST_WORDS // 2**20} MB of structure or {MOST_BYTES // 2**20} MB of arrays")
     try:
         head = json.loads(_exactly(channel, head_size))
         message, sizes = head["message"], [int(size) for size in head["sizes"]]

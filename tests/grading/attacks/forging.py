@@ -121,3 +121,29 @@ forging.source(
     "def max_pool_with_indices(x, kernel_size):\n    raise Bad",
 )
 forging.source("the name is not a function", "max_pool_with_indices = 4.0")
+
+forging.source(
+    "sends a structure of a gigabyte",
+    "import os, struct\n"
+    "def max_pool_with_indices(x, kernel_size):\n"
+    "    for fd in range(3, 64):\n"
+    "        try:\n"
+    "            os.write(fd, struct.pack('!QQ', 2**30, 0))\n"
+    "            for _ in range(1024): os.write(fd, b'[' * 2**20)\n"
+    "        except OSError: pass\n"
+    "    return x, x",
+)
+forging.source(
+    "a network that makes its input fit its output",
+    "class TinySegNet(nn.Module):\n"
+    "    def __init__(self, in_channels, num_classes, width=16):\n"
+    "        super().__init__()\n"
+    "        self.a = nn.Conv2d(in_channels, width, 3, padding=1)\n"
+    "        self.b = nn.Conv2d(width, num_classes, 3, padding=1)\n"
+    "    def forward(self, x):\n"
+    "        y = self.b(self.a(x)) * 0\n"
+    "        x.zero_()\n"
+    "        return y",
+    cell="segnet-answer",
+    earns={"nearest-check": 2.0, "nails-check": 2.0, "segnet-check": 1.0},
+)
