@@ -146,9 +146,11 @@ def written(measured: Measured, column: Column) -> str:
 
 
 def interval(measured: Measured, column: Column) -> str:
+    """The 95 % interval; of a fraction, the part of it that fractions can reach."""
     if measured.interval is None:
         return ""
-    return " … ".join(f"{(100 if column.percent else 1) * end:.{column.digits}f}" for end in measured.interval)
+    ends = [min(max(end, 0.0), 1.0) * 100 if column.percent else end for end in measured.interval]
+    return " … ".join(f"{end:.{column.digits}f}" for end in ends)
 
 
 def table(name: str, folder: Path = RUNS) -> Table:
