@@ -8,7 +8,7 @@ replaced.
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from coursekit.grading.course import course_config
 from coursekit.grading.marking import Mark
 from coursekit.grading.plugins import instructors_seed, released_notebook
-from coursekit.grading.pool import mark_all
+from coursekit.grading.pool import Marked, ahead, mark_all
 from coursekit.grading.rebuild import read_sent, rebuild
 from coursekit.grading.sheet import Sheet, read_sheet
 from coursekit.grading.store import Store
@@ -219,8 +219,14 @@ def _marked(
         if not missing:
             yield submission
     sheets = list(todo.values())
-    for position, marks in mark_all(sheets, workers, boxed, scheduler):
-        course.store.put(sheets[position], marks)
+
+    def kept() -> Iterator[Marked]:
+        for position, marks in mark_all(sheets, workers, boxed, scheduler):
+            course.store.put(sheets[position], marks)
+            yield position, marks
+
+    here = workers == 1 and not scheduler
+    for position, _ in kept() if here else ahead(kept()):
         outcome.marked += 1
         key = sheets[position].key()
         for number in owners[key]:

@@ -33,17 +33,17 @@ def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str 
         RuntimeError: a warm process does not start, or is gone.
     """
     if scheduler:
-        yield from _ahead(_on_cluster(sheets, boxed, scheduler))
+        yield from _on_cluster(sheets, boxed, scheduler)
     elif sheets:
         with Server(boxed) as server:
             server.start()
             if workers == 1:
                 yield from ((number, mark_sheet(sheet, server)) for number, sheet in enumerate(sheets))
             else:
-                yield from _ahead(_in_processes(sheets, workers, server))
+                yield from _in_processes(sheets, workers, server)
 
 
-def _ahead(marked: Iterator[Marked]) -> Iterator[Marked]:
+def ahead(marked: Iterator[Marked]) -> Iterator[Marked]:
     """The same, gone through in a thread: marking goes on, whoever dies, while the taker of the marks is busy."""
     done: Queue[Marked | BaseException | None] = Queue()
     over = Event()

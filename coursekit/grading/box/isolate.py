@@ -77,7 +77,9 @@ def _secret() -> Iterable[Path]:
 
 
 def become_root_of_nothing() -> None:
-    """For an ordinary user: enter a user namespace, in which the rest may be done.
+    """For an ordinary user: go on as the root of a user namespace, which owns the namespaces that are made from here.
+
+    This process only waits for its child, the first of a PID namespace of its own, in which everything goes on.
 
     Raises:
         CannotIsolate: this machine does not allow it.
@@ -89,6 +91,23 @@ def become_root_of_nothing() -> None:
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {user} 1")
     Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    _call("unshare", _NEWPID)
+    child = os.fork()
+    if child:
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def as_seen_outside(child: int) -> int:
+    """The number that a child of this process has where /proc was mounted."""
+    own = os.readlink("/proc/self")
+    for number in Path(f"/proc/{own}/task/{own}/children").read_text().split():
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{number}/status").read_text()
+            numbers = status.partition("NSpid:")[2].split("\n")[0].split()
+            if str(child) in numbers[-2:]:
+                return int(number)
+    return child
 
 
 def build_view(view: View, root: Path) -> None:

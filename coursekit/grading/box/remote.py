@@ -86,8 +86,8 @@ class Server:
         self.start()
         ours, theirs = socket.socketpair()
         with theirs:
-            process = self._ask({"do": "box"}, [theirs.fileno()])["process"]
-        return Box(self, ours, process)
+            made = self._ask({"do": "box"}, [theirs.fileno()])
+        return Box(self, ours, made["process"], made["outside"])
 
     def end(self, process: int) -> int | None:
         """End a box; how it had ended, if it was over: its exit code, or the negative number of a signal."""
@@ -135,8 +135,9 @@ class Server:
 class Box:
     """One box, from the trusted side. `forbidden` are the titles of the banned calls that it reports."""
 
-    def __init__(self, server: Server, channel: socket.socket, process: int) -> None:
+    def __init__(self, server: Server, channel: socket.socket, process: int, outside: int) -> None:
         self.server, self.channel, self.process = server, channel, process
+        self.outside = outside  # the number of the same process here
         self.forbidden: set[str] = set()
         self.problem = ""
         self.randomness = Randomness()
@@ -157,7 +158,7 @@ class Box:
     def seconds(self) -> float:
         """The computing time that the box has used so far."""
         try:
-            fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{self.outside}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -27,6 +27,12 @@ def main(boxed: bool) -> None:
     _warm_up()
     from coursekit.grading.box import isolate
 
+    try:
+        if boxed:
+            isolate.become_root_of_nothing()
+    except OSError as error:
+        print(json.dumps({"problem": str(error), "isolation": True}), flush=True)
+        return
     home = Path(tempfile.mkdtemp(prefix="coursekit-box-"))
     root = home / "root"
     try:
@@ -36,7 +42,6 @@ def main(boxed: bool) -> None:
         door.bind(address)
         door.listen()
         if boxed:
-            isolate.become_root_of_nothing()
             isolate.build_view(isolate.View(), root)
     except OSError as error:
         print(json.dumps({"problem": str(error), "isolation": True}), flush=True)
@@ -99,6 +104,8 @@ class _Server:
                 self._answer(client)
 
     def _answer(self, client: socket.socket) -> None:
+        from coursekit.grading.box import isolate
+
         try:
             request, channels = _receive(client)
         except OSError:
@@ -112,7 +119,7 @@ class _Server:
             child = self._fork(channels[0])
             os.close(channels[0])
             self.clients[client].add(child)
-            reply: dict[str, Any] = {"process": child}
+            reply: dict[str, Any] = {"process": child, "outside": isolate.as_seen_outside(child)}
         else:
             child = int(request["process"])
             known = child in self.clients[client]

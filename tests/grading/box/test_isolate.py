@@ -1,6 +1,7 @@
 """What a box sees of the world, and what it may do there."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -97,3 +98,33 @@ def test_everything_is_read_only_but_a_scratch_of_its_own(probe, warm):
     with warm.box() as other:
         again = other.function(other.define([PROBE], ["probe"], [])["answers"]["probe"]["number"])
         assert again("remember") == "(False, 1)"
+
+
+def test_an_ordinary_user_shuts_in_too(tmp_path):
+    """In a user namespace; where this Python's folder is closed to other users, root cannot try it."""
+    if os.geteuid() == 0:
+        closed = [
+            p for p in (*Path(sys.base_prefix).parents, *Path(coursekit.__file__).parents) if not p.stat().st_mode & 1
+        ]
+        if closed:
+            pytest.skip(f"{closed[0]} is closed to other users")
+        os.chown(tmp_path, 65534, 65534)
+    source = (
+        "from coursekit.grading.box.remote import Server\n"
+        "with Server() as server, server.box() as box:\n"
+        f"    number = box.define([{PROBE!r}], ['probe'], [])['answers']['probe']['number']\n"
+        "    print([box.function(number)(*what) for what in (['capabilities'], ['processes'], ['interfaces'])])\n"
+        "    print(box.seconds() > 0)\n"
+    )
+    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    run = subprocess.run(
+        [sys.executable, "-c", source], cwd=tmp_path, env={**os.environ, "HOME": str(tmp_path)}, text=True,
+        capture_output=True, check=False, **user,
+    )  # fmt: skip
+    if "does not let students' code be shut in" in run.stderr:
+        pytest.skip(run.stderr.strip().splitlines()[-1])
+    seen, counted = run.stdout.strip().splitlines()
+    assert "0000000000000000" in seen
+    assert "['1']" in seen
+    assert "['lo']" in seen
+    assert counted == "True"
