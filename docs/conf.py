@@ -26,7 +26,18 @@ version = release = __version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
 root_doc = "docs/index"
 include_patterns = ["docs/**", "lectures/*.ipynb", "assignments/*/*.ipynb", "*.md", "tests/bench/RESULTS.md"]
-exclude_patterns = [".*", "coursekit", "site", "grading", "runs", "build", "dist", "solutions", "shared"]
+exclude_patterns = [
+    ".*",
+    "coursekit",
+    "site",
+    "grading",
+    "jupyter_execute",
+    "runs",
+    "build",
+    "dist",
+    "solutions",
+    "shared",
+]
 
 nb_execution_mode = "off"
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}
