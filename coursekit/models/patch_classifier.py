@@ -25,12 +25,7 @@ class PatchClassifier(nn.Module):
     What that costs: multiplications, and processor time on one core of a Xeon (median), for one image at the
     default size. "Strided" is `as_dense(every_pixel=False)`, scores for one pixel in sixteen.
 
-    =========  ==============  ===================  ===================
-    image      naive           dense                strided
-    =========  ==============  ===================  ===================
-    64 × 64    2.4 G, 239 ms   0.21 G, 13 ms: 18×   0.03 G, 2 ms: 126×
-    128 × 128  9.6 G, 1350 ms  0.82 G, 44 ms: 31×   0.10 G, 5 ms: 263×
-    =========  ==============  ===================  ===================
+    How much slower the naive way is, is measured by `make bench`: see tests/bench/RESULTS.md.
 
     `patch_size` is the window's side: 13, 17, 21, 25, … (9 more than a multiple of 4), so that the window has
     a middle and both poolings come out even; any other raises ValueError.
