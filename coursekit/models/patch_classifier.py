@@ -22,9 +22,6 @@ class PatchClassifier(nn.Module):
     Neighbouring windows share nearly all of their pixels and the classifier computes everything anew.
     `as_dense` gives the network that shares the work. Beyond the border the windows see the image mirrored.
 
-    What that costs: multiplications, and processor time on one core of a Xeon (median), for one image at the
-    default size. "Strided" is `as_dense(every_pixel=False)`, scores for one pixel in sixteen.
-
     How much slower the naive way is, is measured by `make bench`: see tests/bench/RESULTS.md.
 
     `patch_size` is the window's side: 13, 17, 21, 25, … (9 more than a multiple of 4), so that the window has
