@@ -211,7 +211,7 @@ ALL = (
         about="24 slices to learn from, in turned and mirrored crops of 128 × 128 pixels, six slices of the same "
         "volume to score on. Rand error: adapted Rand error of the cells that the found membranes leave, lower is "
         "better. Merged: true cells a slice that share a found cell with another; split: true cells a slice that no "
-        "found cell covers by half. One epoch of 192 steps: border weights already trade merged cells for split ones.",
+        "found cell covers by half. One epoch of 192 steps.",
         task="membranes",
         data={"set": "isbi2012", "size": (128, 128)},
         rows=membrane_rows(),
@@ -229,8 +229,8 @@ ALL = (
         name="nuclei",
         title="Nuclei (Data Science Bowl 2018): instances",
         about="Pictures of 256 × 256 pixels, the commonest kind, in crops of 128 × 128: two of each training "
-        "picture, the middle of each test picture, one epoch in batches of two. Slivers of fewer than 20 pixels are left "
-        "out. YOLACT has to learn its prototypes first, and does not get that far in one epoch.",
+        "picture, the middle of each test picture, one epoch in batches of two: too short a training for YOLACT. "
+        "Slivers of fewer than 20 pixels are left out.",
         task="instances",
         data={**NUCLEI, "crops": 2},
         rows=instance_rows(2, yolact_ships=False),
@@ -290,8 +290,9 @@ ALL = (
     Experiment(
         name="streets-instances",
         title="StreetScenes: instances",
-        about="1000 scenes of 96 × 128 pixels to learn from in two epochs, 100 others to score on: signs, cars, pedestrians and "
-        f"bicyclists of at least 30 pixels. {SHIPPED}",
+        about="1000 scenes of 96 × 128 pixels to learn from in two epochs, 100 others to score on: signs, cars, "
+        "pedestrians and bicyclists of at least 30 pixels. Too short a training for YOLACT. "
+        f"{SHIPPED}",
         task="instances",
         data=STREET_THINGS,
         rows=instance_rows(11),
