@@ -70,7 +70,7 @@ def test_grades_and_feedback_are_written(day):
     empty = (folder / "grading" / "feedback" / "dee" / ASSIGNMENT / f"{ASSIGNMENT}.html").read_text()
     assert "not written yet" in empty
     crashed = (folder / "grading" / "feedback" / "eli" / ASSIGNMENT / f"{ASSIGNMENT}.html").read_text()
-    assert "this cell ended its Python process" in crashed
+    assert "your code ended the Python process" in crashed
 
 
 def test_a_folder_that_is_no_course_is_named(tmp_path):

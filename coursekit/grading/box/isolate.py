@@ -100,7 +100,7 @@ def become_root_of_nothing() -> None:
 
 def as_seen_outside(child: int) -> int:
     """The number that a child of this process has where /proc was mounted."""
-    own = os.readlink("/proc/self")
+    own = Path("/proc/self").readlink()
     for number in Path(f"/proc/{own}/task/{own}/children").read_text().split():
         with contextlib.suppress(OSError):
             status = Path(f"/proc/{number}/status").read_text()
