@@ -25,7 +25,7 @@ def test_running_a_lecture_writes_what_it_took(tmp_path):
     assert str(Card.on(stored)) == str(card) == stored.cells[0].source
     assert len(stored.cells) == 2
     assert card.seconds > 0
-    assert 0.02 < card.gigabytes < 4
+    assert 0.02 < card.gigabytes < 1
 
 
 def test_a_card_is_off_by_more_than_half():

@@ -220,8 +220,8 @@ def _lose_privileges(user: int) -> None:
 
 # System calls that no answer needs: other programs, other processes' memory, mounts, namespaces, keys, kernel modules.
 _REFUSED = {
-    "x86_64": (59, 322, 101, 310, 311, 165, 166, 155, 161, 272, 308, 435, 248, 249, 250, 175, 313, 321, 298, 323, 425),
-    "aarch64": (221, 281, 117, 270, 271, 40, 39, 41, 51, 97, 268, 435, 217, 218, 219, 105, 273, 280, 241, 282, 425),
+    "x86_64": (59, 322, 101, 310, 311, 165, 166, 155, 161, 272, 308, 248, 249, 250, 175, 313, 321, 298, 323, 425),
+    "aarch64": (221, 281, 117, 270, 271, 40, 39, 41, 51, 97, 268, 217, 218, 219, 105, 273, 280, 241, 282, 425),
 }
 _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -229,7 +229,7 @@ _AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 def _refuse_system_calls() -> None:
     """A seccomp filter: these fail with "operation not permitted", and so does any call of another architecture."""
     machine = os.uname().machine
-    numbers = [n for n in _REFUSED.get(machine, ()) if not (machine == "x86_64" and n == 435)]  # clone3 may fail softly
+    numbers = _REFUSED.get(machine, ())
     if not numbers:
         return
     load, equal, give = 0x20, 0x15, 0x06

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from jupyter_client.manager import start_new_kernel
+from jupyter_client.provisioning import KernelProvisionerFactory
 
 import coursekit
 from coursekit.grading.kernels import provisioner
@@ -21,12 +22,11 @@ pytestmark = [
 
 @pytest.fixture(scope="module", autouse=True)
 def warm():
-    before = os.environ.get("JUPYTER_DEFAULT_PROVISIONER_NAME")
-    os.environ["JUPYTER_DEFAULT_PROVISIONER_NAME"] = "coursekit-warm"
+    """As JUPYTER_DEFAULT_PROVISIONER_NAME does, which Jupyter reads once: another test may have started a kernel."""
+    factory = KernelProvisionerFactory.instance()
+    before, factory.default_provisioner_name = factory.default_provisioner_name, "coursekit-warm"
     yield
-    os.environ.pop("JUPYTER_DEFAULT_PROVISIONER_NAME")
-    if before:
-        os.environ["JUPYTER_DEFAULT_PROVISIONER_NAME"] = before
+    factory.default_provisioner_name = before
     provisioner._warm.stop()
 
 
@@ -126,7 +126,8 @@ def test_kernels_do_not_outlive_who_started_them():
         "manager, client = start_new_kernel(kernel_name='python3')\n"
         "print(manager.provisioner.pid, flush=True)\ntime.sleep(600)\n"
     )
-    starter = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "JUPYTER_DEFAULT_PROVISIONER_NAME": "coursekit-warm"}
+    starter = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True, env=environment)
     kernel = int(starter.stdout.readline())
     os.kill(starter.pid, signal.SIGKILL)
     starter.wait()
