@@ -17,12 +17,15 @@ class TimeLimit(BaseException):
     """The time is up. Not an Exception, so that an answer's own `except Exception` does not swallow it."""
 
 
+LOOK = 0.2  # seconds between two looks at the time
+
+
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise TimeLimit in this thread when its body takes longer than that.
 
-    The seconds are of computing time, so that a busy machine costs nobody points; after three times as many by the
-    clock it is over in any case. On Unix, in the main thread, a timer's signal does it, which also ends a sleep.
+    The seconds are of computing time, so that a busy machine costs nobody points. Whoever waits instead is stopped by
+    the clock: see `_deadline`. On Unix, in the main thread, a timer's signal does it, which also ends a sleep.
     Elsewhere (Windows, other threads) a watchdog thread asks the interpreter, which acts at the next Python
     instruction. Both ask again and again, in case the answer swallowed the first.
     """
@@ -33,9 +36,21 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def _deadline(seconds: float) -> Callable[[], bool]:
-    """Tells, from now on, whether the time is up."""
-    clock, computing = time.monotonic(), _computing()
-    return lambda: _computing() - computing >= seconds or time.monotonic() - clock >= 3 * seconds
+    """Tells, from now on, whether the time is up; to be asked every `LOOK` seconds.
+
+    By the clock three times the seconds are granted, and ten times what was computed, so that a tenth of a processor
+    is enough. A machine that stood still between two looks (a laptop asleep, a stopped container) has not waited.
+    """
+    computed, seen, waited = _computing(), time.monotonic(), 0.0
+
+    def is_over() -> bool:
+        nonlocal seen, waited
+        now, computing = time.monotonic(), _computing() - computed
+        waited += min(now - seen, 5 * LOOK)
+        seen = now
+        return computing >= seconds or waited >= 3 * seconds + 10 * computing
+
+    return is_over
 
 
 def _computing() -> float:
@@ -43,21 +58,28 @@ def _computing() -> float:
 
 
 def _by_signal(seconds: float) -> Iterator[None]:
-    started, is_over = time.monotonic(), _deadline(seconds)
+    started, is_over, done = time.monotonic(), _deadline(seconds), False
+    look = min(seconds, LOOK)
 
     def stop(signum: int, frame: FrameType | None) -> None:
-        if is_over():
+        if done:
+            return
+        over = is_over()
+        # One shot at a time: an interval's signals would pile up on a machine that stood still.
+        signal.setitimer(signal.ITIMER_REAL, look)
+        if over:
             raise TimeLimit
 
     handler = signal.signal(signal.SIGALRM, stop)
-    outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds, 0.2)
+    outer, repeat = signal.setitimer(signal.ITIMER_REAL, look)
     try:
         yield
     finally:
+        done = True
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         if outer:  # somebody else's timer, a test runner's perhaps, goes on with what is left of it
-            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - started), 0.001))
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - started), 0.001), repeat)
 
 
 def _by_watchdog(seconds: float) -> Iterator[None]:
@@ -65,11 +87,10 @@ def _by_watchdog(seconds: float) -> Iterator[None]:
     done = threading.Event()
 
     def watch() -> None:
-        is_over, wait = _deadline(seconds), seconds
-        while not done.wait(wait):
+        is_over = _deadline(seconds)
+        while not done.wait(min(seconds, LOOK)):
             if is_over():
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TimeLimit))
-            wait = 0.2
 
     watchdog = threading.Thread(target=watch, daemon=True)
     watchdog.start()

@@ -4,9 +4,12 @@ Seconds are those of the processor, on one core of the machine on which `yardsti
 card of a lecture is the same on a slow machine and on a busy one.
 """
 
+import os
 import re
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -19,15 +22,11 @@ WORDS_A_MINUTE = 130  # read to be understood
 LINES_A_MINUTE = 12
 PICTURES_A_MINUTE = 4
 
-# Runs in the notebook's kernel after its last cell; what that kernel and its workers took until then. A warm kernel was
-# spared the imports, and says what they took.
+# Runs in the notebook's kernel after its last cell.
 MEASURE = """
-import json, os, resource, sys
-_times = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-_seconds = sum(t.ru_utime + t.ru_stime for t in _times) + float(os.environ.get("COURSEKIT_WARM_SECONDS", 0))
-_bytes = _times[0].ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-from coursekit.notebooks.card import STANDARD, yardstick
-print(json.dumps({"seconds": _seconds * STANDARD / yardstick(), "gigabytes": _bytes / 1e9}))
+import json
+from coursekit.notebooks.card import taken
+print(json.dumps(taken()))
 """
 PATTERN = re.compile(r"\*(\d+) minutes to read · (\d+) s to run · ([\d.]+) GB of memory · no GPU\*")
 
@@ -84,6 +83,27 @@ def minutes_to_read(notebook: NotebookNode) -> float:
     lines = sum(len(cell.source.splitlines()) for cell in code)
     pictures = sum("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
     return words / WORDS_A_MINUTE + lines / LINES_A_MINUTE + pictures / PICTURES_A_MINUTE
+
+
+def taken() -> dict[str, float]:
+    """What this process and its workers took until now: seconds of the standard machine, gigabytes at most at once.
+
+    A warm kernel was spared the imports, and says in its environment what they took.
+    """
+    import resource  # which Windows has not
+
+    times = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seconds = sum(t.ru_utime + t.ru_stime for t in times) + float(os.environ.get("COURSEKIT_WARM_SECONDS", 0))
+    return {"seconds": seconds * STANDARD / yardstick(), "gigabytes": _most_memory(times[0].ru_maxrss) / 1e9}
+
+
+def _most_memory(counted: int) -> int:
+    """Bytes; `counted` is `ru_maxrss`, in which Linux counts also the process from which this one was forked."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    return counted * (1 if sys.platform == "darwin" else 1024)
 
 
 def yardstick() -> float:

@@ -60,3 +60,54 @@ def test_an_outer_timer_goes_on():
         assert 90 < signal.getitimer(signal.ITIMER_REAL)[0] <= 100
     finally:
         signal.setitimer(signal.ITIMER_REAL, *before)
+
+
+def test_a_machine_that_stood_still_has_not_waited(monkeypatch):
+    from coursekit.exercises import limits
+
+    clock = [0.0]
+    monkeypatch.setattr(limits, "_computing", lambda: 0.0)
+    monkeypatch.setattr(limits.time, "monotonic", lambda: clock[0])
+    is_over = limits._deadline(10.0)
+    for moment in (0.2, 3600.0, 3600.2):
+        clock[0] = moment
+        assert not is_over()
+    looks = 0
+    while not is_over():
+        clock[0] += 0.2
+        looks += 1
+    assert 140 < looks < 150
+
+
+def test_a_starved_answer_gets_its_computing_time(monkeypatch):
+    from coursekit.exercises import limits
+
+    clock = [0.0]
+    monkeypatch.setattr(limits, "_computing", lambda: clock[0] / 8)
+    monkeypatch.setattr(limits.time, "monotonic", lambda: clock[0])
+    is_over = limits._deadline(10.0)
+    while not is_over():
+        clock[0] += 0.2
+    assert clock[0] == pytest.approx(80, abs=1)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Unix timers")
+def test_an_answer_that_swallows_it_is_asked_again():
+    swallowed = 0
+    with time_limit(0.1):
+        while swallowed < 3:
+            try:
+                while True:
+                    pass
+            except TimeLimit:
+                swallowed += 1
+    assert swallowed == 3
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Unix timers")
+def test_limits_within_limits():
+    with pytest.raises(TimeLimit), time_limit(0.3):
+        with pytest.raises(TimeLimit):
+            overrun()
+        while True:
+            pass
