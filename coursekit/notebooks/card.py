@@ -93,7 +93,7 @@ def taken() -> dict[str, float]:
     import resource  # which Windows has not
 
     times = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    seconds = sum(t.ru_utime + t.ru_stime for t in times) + float(os.environ.get("COURSEKIT_WARM_SECONDS", 0))
+    seconds = sum(t.ru_utime + t.ru_stime for t in times) + float(os.environ.get("COURSEKIT_WARM_SECONDS", "0"))
     return {"seconds": seconds * STANDARD / yardstick(), "gigabytes": _most_memory(times[0].ru_maxrss) / 1e9}
 
 
