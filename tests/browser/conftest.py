@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import nbformat
@@ -58,17 +59,19 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
-    """JupyterLab on a copy of the notebooks, with folders of its own, as `make lab` starts it."""
-    home = tmp_path_factory.mktemp("lab")
-    course = home / "course"
-    for part in ("lectures", "assignments"):
-        shutil.copytree(ROOT / part, course / part)
-    one_cell = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell("import torch; from coursekit import data, figures, models", id="figure")],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}},
-    )
-    nbformat.write(one_cell, course / "figure.ipynb")
+def serve(tmp_path_factory):
+    """Start Jupyter in a folder, with settings of its own, and say its address; it ends with the session."""
+    with ExitStack() as servers:
+
+        def serve_it(folder, application="jupyterlab"):
+            home = tmp_path_factory.mktemp("home")
+            return servers.enter_context(_jupyter(application, folder, home))
+
+        yield serve_it
+
+
+@contextmanager
+def _jupyter(application, folder, home):
     config = home / "config"
     (config / "labconfig").mkdir(parents=True)
     (config / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(NO_NEWS))
@@ -85,25 +88,52 @@ def lab(tmp_path_factory):
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
-    log = (home / "lab.log").open("w")
+    log = (home / "jupyter.log").open("w")
+    in_page = {"jupyterlab": "LabApp", "notebook": "JupyterNotebookApp"}[application]
     server = subprocess.Popen(
         [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
-            *("--ServerApp.port_retries=0", "--IdentityProvider.token=test", "--LabApp.expose_app_in_browser=True"),
+            *(sys.executable, "-m", application, "--no-browser", "--allow-root", f"--port={port}"),
+            *("--ServerApp.port_retries=0", "--IdentityProvider.token=test", f"--{in_page}.expose_app_in_browser=True"),
         ],
-        cwd=course,
+        cwd=folder,
         env=environment,
         stdout=log,
         stderr=subprocess.STDOUT,
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_up(f"{url}/api?token=test", server, home / "lab.log")
+        _wait_until_up(f"{url}/api?token=test", server, home / "jupyter.log")
         yield url
     finally:
         server.terminate()
         server.wait(timeout=30)
         log.close()
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory):
+    """A copy of the notebooks that a student has, and one with a single cell for figures."""
+    course = tmp_path_factory.mktemp("course")
+    for part in ("lectures", "assignments"):
+        shutil.copytree(ROOT / part, course / part)
+    one_cell = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("import torch; from coursekit import data, figures, models", id="figure")],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}},
+    )
+    nbformat.write(one_cell, course / "figure.ipynb")
+    return course
+
+
+@pytest.fixture(scope="session")
+def lab(serve, course):
+    """JupyterLab there, as `make lab` starts it."""
+    return serve(course)
+
+
+@pytest.fixture(scope="session")
+def notebook_7(serve, course):
+    """`jupyter notebook` there."""
+    return serve(course, "notebook")
 
 
 def _wait_until_up(url, server, log, seconds=90):
@@ -116,11 +146,11 @@ def _wait_until_up(url, server, log, seconds=90):
                 return
         except OSError:
             time.sleep(0.3)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+    raise RuntimeError(f"Jupyter did not start:\n{log.read_text()[-2000:]}")
 
 
 class Notebook:
-    """A notebook open in JupyterLab, driven through the page."""
+    """A notebook open in JupyterLab or in Notebook 7, driven through the page."""
 
     def __init__(self, page):
         self.page = page
@@ -147,18 +177,29 @@ class Notebook:
         )
         return self.page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
 
-    def write(self, cell_id, source):
-        self.page.evaluate(
-            """([id, source]) => { const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
-                cells.find(c => c.id === id).sharedModel.setSource(source); }""",
-            [cell_id, source],
-        )
+    def type(self, cell_id, source):
+        """Put this in place of what the cell holds, with the keyboard."""
+        self.cell(cell_id).locator(".cm-content").focus()
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.insert_text(source)
+
+    def run(self, cell_id):
+        """Shift and Enter, in the cell."""
+        self.cell(cell_id).locator(".cm-content").focus()
+        self.page.keyboard.press("Shift+Enter")
+
+    def validate(self):
+        """What nbgrader's dialog says after *Validate* was pressed, as an element."""
+        self.page.get_by_role("button", name="Validate").click()
+        dialog = self.page.locator(".jp-Dialog-content", has_text="Validation Results")
+        dialog.wait_for(timeout=180_000)
+        return dialog
 
 
-def open_page(browser, lab, path):
-    """A new page with this notebook, its kernel ready."""
+def open_page(browser, address):
+    """A new page with the notebook at this address, its kernel ready."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.goto(f"{lab}/lab/tree/{path}?token=test&reset")
+    page.goto(f"{address}?token=test&reset")
     page.wait_for_function(
         """() => { const widget = window.jupyterapp?.shell.currentWidget;
             return widget?.context?.isReady && widget.sessionContext?.isReady
@@ -178,8 +219,8 @@ def open_notebook(browser, lab):
     """Open a notebook and wait until its kernel is ready; its session is ended afterwards."""
     pages = []
 
-    def open_it(path):
-        pages.append(open_page(browser, lab, path))
+    def open_it(path, at=f"{lab}/lab/tree"):
+        pages.append(open_page(browser, f"{at}/{path}"))
         return Notebook(pages[-1])
 
     yield open_it
@@ -262,7 +303,7 @@ class Figure:
 
 @pytest.fixture(scope="session")
 def figure_page(browser, lab):
-    page = open_page(browser, lab, "figure.ipynb")
+    page = open_page(browser, f"{lab}/lab/tree/figure.ipynb")
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     yield page
     close_page(page)
