@@ -23,8 +23,9 @@ from coursekit.grading.course import course_config
 from coursekit.grading.marking import Mark
 from coursekit.grading.plugins import instructors_seed, released_notebook
 from coursekit.grading.pool import Marked, ahead, mark_all
+from coursekit.grading.reading import read_sheet
 from coursekit.grading.rebuild import read_sent, rebuild
-from coursekit.grading.sheet import Sheet, read_sheet
+from coursekit.grading.sheet import Sheet
 from coursekit.grading.store import Store
 
 RESULTS = Path("grading/results")

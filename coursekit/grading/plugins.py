@@ -21,8 +21,8 @@ from traitlets import Bool, Unicode
 from coursekit.exercises.report import ExerciseReport
 from coursekit.grading.box.remote import Server
 from coursekit.grading.marking import IN_PROCESS, Mark, mark_sheet
+from coursekit.grading.reading import read_sheet
 from coursekit.grading.rebuild import read_sent, rebuild
-from coursekit.grading.sheet import read_sheet
 from coursekit.grading.store import Store
 
 

@@ -4,7 +4,7 @@ import atexit
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from queue import Queue
 from threading import Event, Thread
 from typing import Any
@@ -35,12 +35,13 @@ def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str 
     if scheduler:
         yield from _on_cluster(sheets, boxed, scheduler)
     elif sheets:
+        context = _context() if workers > 1 else None
         with Server(boxed) as server:
             server.start()
-            if workers == 1:
+            if context is None:
                 yield from ((number, mark_sheet(sheet, server)) for number, sheet in enumerate(sheets))
             else:
-                yield from _in_processes(sheets, workers, server)
+                yield from _in_processes(sheets, workers, context, server)
 
 
 def ahead(marked: Iterator[Marked]) -> Iterator[Marked]:
@@ -70,9 +71,15 @@ def ahead(marked: Iterator[Marked]) -> Iterator[Marked]:
         thread.join()
 
 
-def _in_processes(sheets: Sequence[Sheet], workers: int, server: Server) -> Iterator[Marked]:
+def _context() -> Any:
+    """Where workers come from: a process that imports, from now on, what they need, while others start too."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["coursekit.grading.pool", *(f"coursekit.exercises.a{n}" for n in ASSIGNMENTS)])
+    forkserver.ensure_running()
+    return context
+
+
+def _in_processes(sheets: Sequence[Sheet], workers: int, context: Any, server: Server) -> Iterator[Marked]:
     left = list(range(len(sheets)))
     while left:
         yield from _drain(sheets, left, workers, context, server)

@@ -12,8 +12,8 @@ from attacks import endless, exhausting, forging, honest, malformed, metadata, p
 from attacks.bank import CHECKS
 
 from coursekit.grading.marking import OUTSIDE, mark_sheet
+from coursekit.grading.reading import read_sheet
 from coursekit.grading.rebuild import rebuild
-from coursekit.grading.sheet import read_sheet
 
 ROOT = Path(__file__).parents[2]
 RELEASED = ROOT / "assignments" / "01_unpooling" / "01_unpooling.ipynb"

@@ -6,7 +6,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from coursekit.grading.marking import IN_PROCESS, OUTSIDE, mark_sheet
-from coursekit.grading.sheet import Item, Sheet, checked, needed_cells, read_sheet
+from coursekit.grading.reading import checked, needed_cells, read_sheet
+from coursekit.grading.sheet import Item, Sheet
 from coursekit.grading.store import Store
 from coursekit.grading.suspicion import suspicious
 
