@@ -15,7 +15,7 @@ from torch import Tensor
 from torch._C import DisableTorchFunctionSubclass
 from torch.nn import Parameter
 
-from coursekit.exercises.limits import TimeLimit
+from coursekit.exercises.limits import Interruption
 from coursekit.exercises.watch import Watch
 
 
@@ -78,7 +78,7 @@ class Answer:
         try:
             with quiet(), self.watch if reported is None else contextlib.nullcontext():
                 return _plain(function(*args, **kwargs))
-        except (TimeLimit, KeyboardInterrupt):
+        except (Interruption, KeyboardInterrupt):
             raise
         except BaseException as error:  # SystemExit, and what a student may derive from BaseException
             raise AnswerRaised(error) from error

@@ -13,8 +13,12 @@ from types import FrameType
 elsewhere: ContextVar[Callable[[], float]] = ContextVar("elsewhere", default=lambda: 0.0)
 
 
-class TimeLimit(BaseException):
-    """The time is up. Not an Exception, so that an answer's own `except Exception` does not swallow it."""
+class Interruption(BaseException):
+    """Ends a check and is not the answer's doing. Not an Exception: no `except Exception` shall swallow it."""
+
+
+class TimeLimit(Interruption):
+    """The time is up."""
 
 
 LOOK = 0.2  # seconds between two looks at the time

@@ -1,6 +1,8 @@
 """Mark a sheet: each exercise in a box of its own, judged from outside."""
 
+import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,12 +11,13 @@ from coursekit.exercises import limits
 from coursekit.exercises.exercise import Exercise
 from coursekit.exercises.judge import failed, judge
 from coursekit.exercises.report import ExerciseReport
-from coursekit.grading.box.remote import BoxEnded, Server, remote_error
+from coursekit.grading.box.remote import BoxEnded, Server, ServerGone, remote_error
 from coursekit.grading.sheet import Item, Sheet
 from coursekit.grading.suspicion import suspicious
 
 OUTSIDE, IN_PROCESS = "outside", "in-process"
 DEFINE_SECONDS = 60.0
+MOST_TRIES = 3  # of what dies while it is marked; what students' code can do ends in its box, so that is rare
 
 
 @dataclass
@@ -48,16 +51,28 @@ class Mark:
 
 
 def mark_sheet(sheet: Sheet, server: Server) -> list[Mark]:
-    """The marks of all items, in order. Nothing that one answer does reaches another item's mark."""
+    """The marks of all items, in order. Nothing that one answer does reaches another item's mark.
+
+    Raises:
+        ServerGone: the warm process is gone, and was not started here or is lost again and again.
+    """
     return [_mark(item, sheet.seed, server) for item in sheet.items]
 
 
 def _mark(item: Item, seed: int, server: Server) -> Mark:
     started = time.perf_counter()
-    marked = _mark_exercise(item, seed, server) if item.exercise else _mark_test(item, server)
+    marked = _again_when_lost(lambda: _mark_exercise(item, seed, server) if item.exercise else _mark_test(item, server))
     marked.seconds = round(time.perf_counter() - started, 3)
     marked.suspicious = suspicious(item.cells)
     return marked
+
+
+def _again_when_lost(marked: Callable[[], Mark]) -> Mark:
+    """What was under way when the warm process was lost is done again: a new box has it started anew."""
+    for _ in range(MOST_TRIES - 1):
+        with contextlib.suppress(ServerGone):
+            return marked()
+    return marked()
 
 
 def _mark_exercise(item: Item, seed: int, server: Server) -> Mark:

@@ -10,13 +10,11 @@ from threading import Event, Thread
 from typing import Any
 
 from coursekit.exercises import ASSIGNMENTS
-from coursekit.grading.box.remote import Server
-from coursekit.grading.marking import OUTSIDE, Mark, mark_sheet
+from coursekit.grading.box.remote import Server, ServerGone
+from coursekit.grading.marking import MOST_TRIES, OUTSIDE, Mark, mark_sheet
 from coursekit.grading.sheet import Sheet
 
 Marked = tuple[int, list[Mark]]
-
-_MOST_TRIES = 3  # of a sheet whose worker dies; what students' code can do ends in its box, so that is rare
 
 _server: Server | None = None
 
@@ -30,7 +28,7 @@ def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str 
 
     Raises:
         CannotIsolate: students' code cannot be shut in here.
-        RuntimeError: a warm process does not start, or is gone.
+        RuntimeError: a warm process does not start.
     """
     if scheduler:
         yield from _on_cluster(sheets, boxed, scheduler)
@@ -39,7 +37,7 @@ def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str 
         with Server(boxed) as server:
             server.start()
             if context is None:
-                yield from ((number, mark_sheet(sheet, server)) for number, sheet in enumerate(sheets))
+                yield from _one_by_one(sheets, server)
             else:
                 yield from _in_processes(sheets, workers, context, server)
 
@@ -71,6 +69,14 @@ def ahead(marked: Iterator[Marked]) -> Iterator[Marked]:
         thread.join()
 
 
+def _one_by_one(sheets: Sequence[Sheet], server: Server) -> Iterator[Marked]:
+    for number, sheet in enumerate(sheets):
+        try:
+            yield number, mark_sheet(sheet, server)
+        except ServerGone:
+            yield number, unmarkable(sheet)
+
+
 def _context() -> Any:
     """Where workers come from: a process that imports, from now on, what they need, while others start too."""
     context = get_context("forkserver")
@@ -86,7 +92,7 @@ def _in_processes(sheets: Sequence[Sheet], workers: int, context: Any, server: S
         for number in left[:workers]:  # one of them may be to blame for a death: each shows alone whether it is
             left.remove(number)
             alone = [number]
-            for _ in range(_MOST_TRIES):
+            for _ in range(MOST_TRIES):
                 yield from _drain(sheets, alone, 1, context, server)
             if alone:
                 yield number, unmarkable(sheets[number])
@@ -94,14 +100,18 @@ def _in_processes(sheets: Sequence[Sheet], workers: int, context: Any, server: S
 
 def unmarkable(sheet: Sheet) -> list[Mark]:
     """No points, and the reason for a human: whoever marks this sheet dies of it. The class shall not wait for it."""
-    reason = f"could not be marked: {_MOST_TRIES} workers that tried have died"
+    reason = f"could not be marked: {MOST_TRIES} processes that tried have died"
     return [Mark(i.grade_id, 0.0, i.points, OUTSIDE, message=reason, suspicious=[reason]) for i in sheet.items]
 
 
 def _drain(sheets: Sequence[Sheet], left: list[int], workers: int, context: Any, server: Server) -> Iterator[Marked]:
-    """Mark what is left, and strike it off, until all is done or a worker died: that breaks the whole pool."""
+    """Mark what is left, and strike it off, until all is done or a worker died, which breaks the whole pool.
+
+    A warm process that died fails all that is under way, and is started anew for the next try.
+    """
     if not left:
         return
+    server.start()
     pool = ProcessPoolExecutor(workers, context, _begin, (server.boxed, server.address))
     try:
         running: dict[Future[Any], int] = {pool.submit(_mark, sheets[n].to_dict()): n for n in left}
@@ -111,7 +121,7 @@ def _drain(sheets: Sequence[Sheet], left: list[int], workers: int, context: Any,
                 number = running.pop(future)
                 try:
                     marks = [Mark.from_dict(entry) for entry in future.result()]
-                except BrokenProcessPool:
+                except (BrokenProcessPool, ServerGone):
                     continue
                 left.remove(number)
                 yield number, marks
@@ -143,7 +153,7 @@ def _on_cluster(sheets: Sequence[Sheet], boxed: bool, scheduler: str) -> Iterato
         raise RuntimeError("for a cluster, install the extra: pip install 'coursekit[cluster]'") from None
     with Client(scheduler, timeout="30s") as client:
         futures = {
-            client.submit(_mark_on_cluster, sheet.to_dict(), boxed, key=f"{sheet.key()}-{n}", retries=_MOST_TRIES): n
+            client.submit(_mark_on_cluster, sheet.to_dict(), boxed, key=f"{sheet.key()}-{n}", retries=MOST_TRIES): n
             for n, sheet in enumerate(sheets)
         }
         for future in as_completed(futures):

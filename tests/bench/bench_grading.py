@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from contextlib import chdir
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,6 @@ from coursekit.grading.grade import Course, grade  # noqa: E402
 NOTEBOOKS = ("01_unpooling", "05_metrics")
 TURNS = 3  # of nbgrader with one submission, and of ours with CLASS / TURNS of them
 CLASS = 30
-LECTURES = ("04_upsampling", "07_unet")
 QUIET = Console(file=io.StringIO())
 
 pytestmark = [pytest.mark.timeout(2 * 3600), pytest.mark.skipif(sys.platform != "linux", reason="the box needs Linux")]
@@ -129,22 +129,23 @@ def test_a_class_with_two_notebooks_each(measured, state, one_core, tmp_path):
     state("processor time of a submission of two notebooks", f"class of {CLASS}", figure)
 
 
-def test_two_workers(measured, tmp_path):
-    """One worker on one core against two on two; a class on each side, in turns."""
+@pytest.mark.parametrize("size", [CLASS, 100])
+def test_two_workers(measured, tmp_path, size):
+    """One worker on one core against two on two, each with a class of its own; their start counts."""
     cores = sorted(os.sched_getaffinity(0))[:2]
     if len(cores) < 2:
         pytest.skip("one core")
-    times = {1: 0.0, 2: 0.0}
+    times = {}
     course = a_course(tmp_path, NOTEBOOKS, "week")
-    for turn in range(4):
-        workers = 1 + turn % 2
-        hand_in_everything(course, "week", [f"s{turn}{n:02}" for n in range(15)])
+    for workers in (1, 2):
+        hand_in_everything(course, "week", [f"s{workers}{n:02}" for n in range(size)])
+        forkserver._forkserver._stop()  # of the class before
         os.sched_setaffinity(0, cores[:workers])
         try:
-            times[workers] += timed(lambda workers=workers: grade("week", course.root, QUIET, workers=workers))[0]
+            times[workers] = timed(lambda workers=workers: grade("week", course.root, QUIET, workers=workers))[0]
         finally:
             os.sched_setaffinity(0, cores)
-    measured("two workers", "twice a class of 15", lambda: times[2], lambda: times[1], "one worker on one core")
+    measured("two workers", f"class of {size}", lambda: times[2], lambda: times[1], "one worker on one core")
 
 
 def test_cost_does_not_grow_with_the_class(state, benchmark, tmp_path):
@@ -167,20 +168,22 @@ def test_cost_does_not_grow_with_the_class(state, benchmark, tmp_path):
     benchmark.pedantic(run, rounds=1)
 
 
-def test_lectures_in_warm_kernels(measured, tmp_path):
-    def run(provisioner):
-        environment = {k: v for k, v in os.environ.items() if k not in ("COURSEKIT_DATA",)}
-        if provisioner:
-            environment["JUPYTER_DEFAULT_PROVISIONER_NAME"] = provisioner
-        files = [str(ROOT / "lectures" / f"{name}.ipynb") for name in LECTURES]
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax"]
+@pytest.mark.parametrize("at_a_time", [1, 2])
+def test_lectures_in_warm_kernels(measured, at_a_time):
+    """All lectures, as `make test` runs them, against the same command with Jupyter's own kernels, one by one."""
+
+    def run(*options, **environment):
+        files = sorted((ROOT / "lectures").glob("*.ipynb"))
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", *options]
+        own = {k: v for k, v in os.environ.items() if k != "COURSEKIT_DATA"}
         started = time.perf_counter()
-        subprocess.run([*command, "--nbval-cell-timeout=300", *files], check=True, cwd=ROOT, env=environment)
+        subprocess.run(
+            [*command, "--nbval-cell-timeout=300", *files], check=True, cwd=ROOT, env={**own, **environment}
+        )
         return time.perf_counter() - started
 
-    times = dict.fromkeys(("coursekit-warm", ""), 0.0)
-    for _ in range(2):
-        for name in times:
-            times[name] += run(name)
-    size = f"twice {len(LECTURES)} lectures"
-    measured("nbval of lectures", size, lambda: times["coursekit-warm"], lambda: times[""], "stock kernels")
+    side_by_side = ["-n", str(at_a_time), "--dist", "loadfile"] if at_a_time > 1 else []
+    warm = run(*side_by_side, JUPYTER_DEFAULT_PROVISIONER_NAME="coursekit-warm")
+    stock = run()
+    topic = f"nbval, {at_a_time} lecture{'s' if at_a_time > 1 else ''} at a time"
+    measured(topic, "all lectures", lambda: warm, lambda: stock, "stock kernels, one at a time")

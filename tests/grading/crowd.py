@@ -71,6 +71,16 @@ def descendants(process):
 
 def workers_of(process):
     """The processes that mark for this grader: children of its fork server."""
+    return [child for child, _ in _forked(process, b"multiprocessing.forkserver")]
+
+
+def warm_processes_at_work(process):
+    """The warm processes below this grader that have a box at the moment."""
+    return sorted({parent for _, parent in _forked(process, b"coursekit.grading.box.server")})
+
+
+def _forked(process, program):
+    """(child, parent) below a process where the child was forked from a parent that runs this program."""
     found = []
     for candidate in descendants(process):
         try:
@@ -79,8 +89,8 @@ def workers_of(process):
             of_parent = Path(f"/proc/{parent}/cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if any(b"multiprocessing.forkserver" in part for part in parts) and parts == of_parent:
-            found.append(candidate)
+        if any(program in part for part in parts) and parts == of_parent:
+            found.append((candidate, parent))
     return found
 
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from coursekit.exercises.given import Given
+from coursekit.exercises.limits import Interruption
 from coursekit.grading.box import wire
 from coursekit.grading.box.isolate import CannotIsolate
 from coursekit.grading.box.randomness import Randomness
@@ -32,6 +33,10 @@ _HARMLESS = ("PATH", "LANG", "LC_", "TZ", "LD_LIBRARY", "OPENBLAS", "PYTHON", "V
 
 class BoxEnded(RuntimeError):
     """The process that a student's code ran in is gone."""
+
+
+class ServerGone(Interruption):
+    """The warm process is gone, and all boxes with it. No answer's doing, so nobody's points depend on it."""
 
 
 class Server:
@@ -49,12 +54,14 @@ class Server:
         self._control: socket.socket | None = None
 
     def start(self) -> None:
-        """Start the warm process, if it is not running.
+        """Start the warm process if it is not running, again where it was lost; not one that was started elsewhere.
 
         Raises:
             CannotIsolate: the kernel does not let a process be shut in.
             RuntimeError: it does not start for another reason.
         """
+        if self._process and self._process.poll() is not None:
+            self.close()
         if self.address:
             return
         kept = {name: value for name, value in os.environ.items() if name.startswith(_HARMLESS)}
@@ -96,17 +103,20 @@ class Server:
 
     def _ask(self, request: dict[str, Any], channels: list[int]) -> dict[str, Any]:
         """One question, one answer. Whoever is interrupted in between hangs up, lest the next one gets that answer."""
-        if self._control is None:
-            self._control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            self._control.connect(self.address or "")
         try:
+            if self._control is None:
+                self._control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                self._control.connect(self.address or "")
             socket.send_fds(self._control, [json.dumps(request).encode()], channels)
             said = self._control.recv(2**16)
             if not said:
-                raise RuntimeError("the warm process is gone")
-        except BaseException:
-            self._control.close()
-            self._control = None
+                raise ConnectionError("it hung up")
+        except BaseException as error:
+            if self._control:
+                self._control.close()
+                self._control = None
+            if isinstance(error, OSError):
+                raise ServerGone(f"the warm process is gone: {error}") from None
             raise
         answer: dict[str, Any] = json.loads(said)
         return answer
