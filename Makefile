@@ -10,13 +10,14 @@ LECTURES := $(sort $(wildcard lectures/*.ipynb))
 # nbgrader calls `alembic`, and Jupyter its kernels, through PATH.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help install lab test check demo gate bench slides site
+.PHONY: help install lab test check demo gate seeds bench slides site
 
 help:
 	@echo "make lab     open JupyterLab on the first lecture"
 	@echo "make test    run every test and every notebook"
 	@echo "make demo    an instructor's day: release, collect, autograde, feedback, grades"
 	@echo "make gate    every exercise against wrong and right answers"
+	@echo "make seeds   every right answer with a hundred seeds: does one lose points?"
 	@echo "make bench   measure against the other libraries"
 	@echo "make slides  every lecture as slides that need no network, into site/slides"
 	@echo "make site    lectures, slides, assignments, guides and reference as pages that need no network, into site"
@@ -41,7 +42,7 @@ lab: install
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(firstword $(LECTURES))
 
 # Tensors are small here: more threads only wait for each other on a busy machine.
-test demo gate bench: export OMP_NUM_THREADS ?= 1
+test demo gate seeds bench: export OMP_NUM_THREADS ?= 1
 
 # The notebooks run in warm kernels, which have torch imported (on Linux; elsewhere these are ordinary ones), two at a time.
 test: check
@@ -59,6 +60,10 @@ demo: install
 # Every exercise against its mistakes, its right variants and mutants of its solution.
 gate: install
 	$(BIN)/python tests/exercises/gate.py
+
+# Every right answer with a hundred seeds, which takes most of an hour.
+seeds: install
+	$(BIN)/python tests/exercises/seeds.py
 
 bench: install
 	$(BIN)/python -m pytest tests/bench/bench_*.py --benchmark-only --benchmark-columns=median --benchmark-sort=name -q
