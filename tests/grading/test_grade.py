@@ -66,6 +66,55 @@ def test_what_is_no_notebook_gets_0_and_its_reason(course):
     assert "not JSON" in graded.cells[0].source
 
 
+def manual(course, student):
+    """The grade of the written question, in nbgrader's gradebook, and the gradebook's session."""
+    with course.api.gradebook as gradebook:
+        grade_of_it = gradebook.find_grade("question", ASSIGNMENT, ASSIGNMENT, student)
+        return grade_of_it.manual_score, grade_of_it.needs_manual_grade
+
+
+def mark_by_hand(course, student, points):
+    with course.api.gradebook as gradebook:
+        by_hand = gradebook.find_grade("question", ASSIGNMENT, ASSIGNMENT, student)
+        by_hand.manual_score, by_hand.needs_manual_grade = points, False
+        gradebook.db.commit()
+
+
+def test_points_given_by_hand_outlive_a_regrading(course, monkeypatch):
+    hand_in(course, "ada", NEAREST)
+    grade(ASSIGNMENT, course.root, QUIET)
+    mark_by_hand(course, "ada", 1.5)
+    monkeypatch.setenv("COURSEKIT_SEED", "77")
+    again = grade(ASSIGNMENT, course.root, QUIET)
+    assert (again.marked, again.unchanged) == (1, ["ada"])
+    hand_in(course, "ada", KINDS["wrong"][0])
+    assert grade(ASSIGNMENT, course.root, QUIET).recorded == ["ada"]
+    assert points(course) == {"ada": 0.0}
+    assert manual(course, "ada")[0] == 1.5
+
+
+def test_late_days_cost_what_the_instructor_s_plugin_says(course, monkeypatch):
+    (course.root / "late_days.py").write_text(
+        "from nbgrader.plugins import BasePlugin\n\n\n"
+        "class TenPercentADay(BasePlugin):\n"
+        "    def late_submission_penalty(self, student_id, score, total_seconds_late):\n"
+        "        return min(score, 0.1 * -(-total_seconds_late // 86400) * score)\n"
+    )
+    monkeypatch.syspath_prepend(str(course.root))
+    with (course.root / "nbgrader_config.py").open("a") as file:
+        file.write('\nc.AssignLatePenalties.plugin_class = "late_days.TenPercentADay"\n')
+    with course.api.gradebook as gradebook:
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate="2026-12-01 18:00 UTC")
+    for student, handed_in in (("ada", "2026-12-01 17:59 UTC"), ("ben", "2026-12-03 09:00 UTC")):
+        hand_in(course, student, NEAREST, remark=student).with_name("timestamp.txt").write_text(handed_in)
+    grade(ASSIGNMENT, course.root, QUIET)
+    with course.api.gradebook as gradebook:
+        found = {
+            s.student.id: (s.score, s.late_submission_penalty) for s in gradebook.assignment_submissions(ASSIGNMENT)
+        }
+    assert found == {"ada": (2.0, 0.0), "ben": (2.0, pytest.approx(0.4))}
+
+
 def test_a_link_to_somebody_else_s_notebook_gets_0(course):
     right = hand_in(course, "ada", NEAREST)
     linked = hand_in(course, "ben", NEAREST)
