@@ -196,18 +196,32 @@ def grade(
         outcome = Outcome()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
-            task = progress.add_task("marking", total=len(submissions))
-            for submission in _marked(course, submissions, workers, boxed, scheduler, outcome):
-                _record(course, assignment, submission, outcome)
+            task = progress.add_task("recording", total=len(submissions))
+
+            def tell(students: list[str]) -> None:
                 done = f"{len(outcome.recorded)} recorded, {len(outcome.failed)} failed"
-                progress.update(task, advance=1, description=done)
+                progress.update(task, description=f"marking {', '.join(students)}; {done}")
+
+            for submission in _marked(course, submissions, workers, boxed, scheduler, outcome, tell):
+                _record(course, assignment, submission, outcome)
+                progress.advance(task)
     return outcome
 
 
 def _marked(
-    course: Course, submissions: list[Submission], workers: int, boxed: bool, scheduler: str | None, outcome: Outcome
-) -> Any:
-    """Each submission as soon as all its sheets have marks; first those that had them before."""
+    course: Course,
+    submissions: list[Submission],
+    workers: int,
+    boxed: bool,
+    scheduler: str | None,
+    outcome: Outcome,
+    tell: Callable[[list[str]], None],
+) -> Iterator[Submission]:
+    """Each submission as soon as all its sheets have marks; first those that had them before.
+
+    Args:
+        tell: is told whose sheets are being marked.
+    """
     waiting: dict[int, set[str]] = {}
     owners: dict[str, list[int]] = defaultdict(list)
     todo: dict[str, Sheet] = {}
@@ -221,8 +235,11 @@ def _marked(
             yield submission
     sheets = list(todo.values())
 
+    def whose(position: int) -> str:
+        return submissions[owners[sheets[position].key()][0]].student
+
     def kept() -> Iterator[Marked]:
-        for position, marks in mark_all(sheets, workers, boxed, scheduler):
+        for position, marks in mark_all(sheets, workers, boxed, scheduler, lambda at: tell([whose(n) for n in at])):
             course.store.put(sheets[position], marks)
             yield position, marks
 

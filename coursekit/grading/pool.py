@@ -1,7 +1,7 @@
 """Mark many sheets, in this process, in several, or on a Dask cluster. Whatever dies on the way, no mark is lost."""
 
 import atexit
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver, get_context
@@ -19,12 +19,19 @@ Marked = tuple[int, list[Mark]]
 _server: Server | None = None
 
 
-def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str | None) -> Iterator[Marked]:
+def mark_all(
+    sheets: Sequence[Sheet],
+    workers: int,
+    boxed: bool,
+    scheduler: str | None,
+    tell: Callable[[list[int]], None] = lambda _: None,
+) -> Iterator[Marked]:
     """The marks of each sheet, with its position, in the order in which they are done.
 
     Args:
         workers: on this machine; one is this process, more are processes that share one warm process.
         scheduler: the address of a Dask cluster, such as tcp://host:8786, to be used in their place.
+        tell: is told the positions of the sheets that are being marked on this machine, whenever they change.
 
     Raises:
         CannotIsolate: students' code cannot be shut in here.
@@ -37,9 +44,9 @@ def mark_all(sheets: Sequence[Sheet], workers: int, boxed: bool, scheduler: str 
         with Server(boxed) as server:
             server.start()
             if context is None:
-                yield from _one_by_one(sheets, server)
+                yield from _one_by_one(sheets, server, tell)
             else:
-                yield from _in_processes(sheets, workers, context, server)
+                yield from _in_processes(sheets, workers, context, server, tell)
 
 
 def ahead(marked: Iterator[Marked]) -> Iterator[Marked]:
@@ -69,8 +76,9 @@ def ahead(marked: Iterator[Marked]) -> Iterator[Marked]:
         thread.join()
 
 
-def _one_by_one(sheets: Sequence[Sheet], server: Server) -> Iterator[Marked]:
+def _one_by_one(sheets: Sequence[Sheet], server: Server, tell: Callable[[list[int]], None]) -> Iterator[Marked]:
     for number, sheet in enumerate(sheets):
+        tell([number])
         try:
             yield number, mark_sheet(sheet, server)
         except ServerGone:
@@ -85,15 +93,17 @@ def _context() -> Any:
     return context
 
 
-def _in_processes(sheets: Sequence[Sheet], workers: int, context: Any, server: Server) -> Iterator[Marked]:
+def _in_processes(
+    sheets: Sequence[Sheet], workers: int, context: Any, server: Server, tell: Callable[[list[int]], None]
+) -> Iterator[Marked]:
     left = list(range(len(sheets)))
     while left:
-        yield from _drain(sheets, left, workers, context, server)
+        yield from _drain(sheets, left, workers, context, server, tell)
         for number in left[:workers]:  # one of them may be to blame for a death: each shows alone whether it is
             left.remove(number)
             alone = [number]
             for _ in range(MOST_TRIES):
-                yield from _drain(sheets, alone, 1, context, server)
+                yield from _drain(sheets, alone, 1, context, server, tell)
             if alone:
                 yield number, unmarkable(sheets[number])
 
@@ -104,7 +114,14 @@ def unmarkable(sheet: Sheet) -> list[Mark]:
     return [Mark(i.grade_id, 0.0, i.points, OUTSIDE, message=reason, suspicious=[reason]) for i in sheet.items]
 
 
-def _drain(sheets: Sequence[Sheet], left: list[int], workers: int, context: Any, server: Server) -> Iterator[Marked]:
+def _drain(
+    sheets: Sequence[Sheet],
+    left: list[int],
+    workers: int,
+    context: Any,
+    server: Server,
+    tell: Callable[[list[int]], None],
+) -> Iterator[Marked]:
     """Mark what is left, and strike it off, until all is done or a worker died, which breaks the whole pool.
 
     A warm process that died fails all that is under way, and is started anew for the next try.
@@ -116,6 +133,7 @@ def _drain(sheets: Sequence[Sheet], left: list[int], workers: int, context: Any,
     try:
         running: dict[Future[Any], int] = {pool.submit(_mark, sheets[n].to_dict()): n for n in left}
         while running:
+            tell(list(running.values())[:workers])  # workers take them in order
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 number = running.pop(future)
