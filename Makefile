@@ -10,12 +10,13 @@ LECTURES := $(sort $(wildcard lectures/*.ipynb))
 # nbgrader calls `alembic`, and Jupyter its kernels, through PATH.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help install lab test check demo gate seeds bench slides site
+.PHONY: help install lab test check demo browser gate seeds bench slides site
 
 help:
 	@echo "make lab     open JupyterLab on the first lecture"
 	@echo "make test    run every test and every notebook"
 	@echo "make demo    an instructor's day: release, collect, autograde, feedback, grades"
+	@echo "make browser a newcomer's and an instructor's path, and every interactive figure, in a real browser"
 	@echo "make gate    every exercise against wrong and right answers"
 	@echo "make seeds   every right answer with a hundred seeds: does one lose points?"
 	@echo "make bench   measure against the other libraries"
@@ -42,7 +43,7 @@ lab: install
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(firstword $(LECTURES))
 
 # Tensors are small here: more threads only wait for each other on a busy machine.
-test demo gate seeds bench: export OMP_NUM_THREADS ?= 1
+test demo browser gate seeds bench: export OMP_NUM_THREADS ?= 1
 
 # The notebooks run in warm kernels, which have torch imported (on Linux; elsewhere these are ordinary ones), two at a time.
 test: check
@@ -56,6 +57,14 @@ check: install
 
 demo: install
 	$(BIN)/coursekit demo
+
+# Debian's Chromium, with a font that has ✓ and ×; as root, apt brings them.
+CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
+
+browser: install
+	@$(CHROMIUM) || [ "$$(id -u)" != 0 ] || { apt-get update && apt-get install -y chromium fonts-dejavu-core; } >/dev/null 2>&1 || true
+	@$(CHROMIUM) || { echo "No Chromium or Chrome on PATH. On Debian: apt install chromium fonts-dejavu-core" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/browser
 
 # Every exercise against its mistakes, its right variants and mutants of its solution.
 gate: install

@@ -69,7 +69,8 @@ def _title(file: Path) -> str:
 
 
 myst_substitutions = {
-    "slides": "\n".join(f'- <a href="../slides/{file.stem}.html">{_title(file)}</a>' for file in LECTURES)
+    "slides": "\n".join(f'- <a href="../slides/{file.stem}.html">{_title(file)}</a>' for file in LECTURES),
+    "class_report": '<iframe class="page" title="The class report" src="../_static/class-report.html"></iframe>',
 }
 
 

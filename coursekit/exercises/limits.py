@@ -42,8 +42,8 @@ def time_limit(seconds: float) -> Iterator[None]:
 def _deadline(seconds: float) -> Callable[[], bool]:
     """Tells, from now on, whether the time is up; to be asked every `LOOK` seconds.
 
-    By the clock three times the seconds are granted, and ten times what was computed, so that a tenth of a processor
-    is enough. A machine that stood still between two looks (a laptop asleep, a stopped container) has not waited.
+    By the clock three times the seconds are granted, and four times what was computed, so that a seventh of a
+    processor is enough. A machine that stood still between two looks (a laptop asleep, a stopped container) has not waited.
     """
     computed, seen, waited = _computing(), time.monotonic(), 0.0
 
@@ -52,7 +52,7 @@ def _deadline(seconds: float) -> Callable[[], bool]:
         now, computing = time.monotonic(), _computing() - computed
         waited += min(now - seen, 5 * LOOK)
         seen = now
-        return computing >= seconds or waited >= 3 * seconds + 10 * computing
+        return computing >= seconds or waited >= 3 * seconds + 4 * computing
 
     return is_over
 

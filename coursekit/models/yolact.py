@@ -95,6 +95,12 @@ class YOLACT(nn.Module):
     (31,164,943 with the backbone "resnet50"), 20,560 of them in the semantic layer. Images are taken as they
     come: a backbone trained on ImageNet wants them normalised before.
 
+    The published sizes are made for 550 pixels. `anchor_sides`, of the priors on P3 to P7, are pixels of an image
+    of 550 × 550 and shrink with the image; the 8 pixels from one prior of P3 to the next, and the 4 between two of
+    a prototype, do not. In an image of 128 pixels the smallest priors, 5.6 wide, have gaps between them, and
+    most small objects match none. `enlarge` shows the backbone the image so many times larger, which brings priors
+    and prototypes closer together. Boxes and masks are of the image as it came.
+
     Raises ValueError for an unknown backbone and for targets that are missing or wrong.
     """
 
@@ -110,6 +116,8 @@ class YOLACT(nn.Module):
         nms_threshold: float = 0.5,
         top_k: int = 200,
         max_detections: int = 100,
+        anchor_sides: Sequence[float] = ANCHOR_SIDES,
+        enlarge: float = 1,
     ) -> None:
         super().__init__()
         if backbone not in DEPTHS:
@@ -119,6 +127,8 @@ class YOLACT(nn.Module):
         self.nms_threshold = nms_threshold
         self.top_k = top_k
         self.max_detections = max_detections
+        self.anchor_sides = anchor_sides
+        self.enlarge = enlarge
 
         channels = 4 * width
         self.backbone = ResNet(DEPTHS[backbone], width, in_channels=in_channels)
@@ -133,11 +143,10 @@ class YOLACT(nn.Module):
     def forward(
         self, images: Float[Tensor, "n c h w"], targets: Sequence[Mapping[str, Tensor]] | None = None
     ) -> dict[str, Tensor] | list[dict[str, Tensor]]:
-        _, c3, c4, c5 = self.backbone(images)
-        levels = self.fpn((c3, c4, c5))  # P3 to P7
+        levels = self.pyramid(images)
         prototypes = self.protonet(levels[0]).permute(0, 2, 3, 1)
         offsets, classes, coefficients = self.head(levels)
-        priors = make_priors(levels, images)
+        priors = make_priors(levels, images, self.anchor_sides)
 
         if self.training:
             targets = check_targets(targets, len(images), self.num_classes)
@@ -149,6 +158,13 @@ class YOLACT(nn.Module):
         return [
             self.detect(*one, images.shape[-2:]) for one in zip(boxes, scores, coefficients, prototypes, strict=True)
         ]
+
+    def pyramid(self, images: Float[Tensor, "n c h w"]) -> list[Float[Tensor, "n d _ _"]]:
+        """P3 to P7 of the images, enlarged if that was asked for."""
+        if self.enlarge != 1:
+            images = F.interpolate(images, scale_factor=self.enlarge, mode="bilinear")
+        _, *features = self.backbone(images)
+        return self.fpn(features)
 
     def detect(
         self,
@@ -181,7 +197,11 @@ class YOLACT(nn.Module):
         return prior[best], class_id[best]
 
 
-def make_priors(levels: Sequence[Float[Tensor, "n c _ _"]], images: Float[Tensor, "n c h w"]) -> Float[Tensor, "p 4"]:
+def make_priors(
+    levels: Sequence[Float[Tensor, "n c _ _"]],
+    images: Float[Tensor, "n c h w"],
+    sides: Sequence[float] = ANCHOR_SIDES,
+) -> Float[Tensor, "p 4"]:
     """XYXY boxes in pixels around the centre of each cell of each level, row by row, one an aspect ratio.
 
     They grow with the image, as in the authors' settings for 400 and 700 pixels. The authors' code makes
@@ -192,7 +212,7 @@ def make_priors(levels: Sequence[Float[Tensor, "n c _ _"]], images: Float[Tensor
     root = images.new_tensor(ANCHOR_RATIOS).sqrt()
     shapes = torch.stack((root, 1 / root), dim=1) * math.sqrt(height * width) / 550
     priors = []
-    for level, side in zip(levels, ANCHOR_SIDES, strict=True):
+    for level, side in zip(levels, sides, strict=True):
         rows, columns = level.shape[-2:]
         y = (torch.arange(rows).to(images) + 0.5) * height / rows
         x = (torch.arange(columns).to(images) + 0.5) * width / columns

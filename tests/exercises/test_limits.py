@@ -84,12 +84,12 @@ def test_a_starved_answer_gets_its_computing_time(monkeypatch):
     from coursekit.exercises import limits
 
     clock = [0.0]
-    monkeypatch.setattr(limits, "_computing", lambda: clock[0] / 8)
+    monkeypatch.setattr(limits, "_computing", lambda: clock[0] / 6)
     monkeypatch.setattr(limits.time, "monotonic", lambda: clock[0])
     is_over = limits._deadline(10.0)
     while not is_over():
         clock[0] += 0.2
-    assert clock[0] == pytest.approx(80, abs=1)
+    assert clock[0] == pytest.approx(60, abs=1)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Unix timers")

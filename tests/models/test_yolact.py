@@ -1,6 +1,7 @@
 """YOLACT: the published network part by part, masks from prototypes, Fast NMS, matching, losses, training."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -121,6 +122,23 @@ def test_priors_have_one_area_and_the_papers_three_shapes(size: tuple[int, int],
     x, y = (priors[..., 0] + priors[..., 2]) / 2, (priors[..., 1] + priors[..., 3]) / 2
     assert torch.allclose(x, x.new_tensor([1, 3, 5])[:, None] * size[1] / 6)
     assert torch.allclose(y, y.new_tensor([1, 3])[:, None, None] * size[0] / 4)
+
+
+def matched(side: int, **options: Any) -> float:
+    """The share of squares of this side, one at every pixel of a picture of 128, that overlap a prior by half."""
+    model = YOLACT(num_classes=2, backbone="resnet50", width=2, **options).eval()
+    images = torch.zeros(1, 3, 128, 128)
+    with torch.no_grad():
+        priors = make_priors(model.pyramid(images), images, model.anchor_sides)
+    corners = torch.cartesian_prod(torch.arange(128 - side + 1.0), torch.arange(128 - side + 1.0))
+    squares = torch.cat((corners, corners + side), dim=1)
+    return float((box_iou(squares, priors).amax(dim=1) >= 0.5).float().mean())
+
+
+def test_small_pictures_need_closer_priors_to_match_small_objects() -> None:
+    """At 128 pixels the published priors miss most squares of 12; half the step and sides that fit reach all."""
+    assert matched(12) < 0.2
+    assert all(matched(side, enlarge=2, anchor_sides=(40, 80, 160, 320, 640)) == 1 for side in (9, 12, 16, 24))
 
 
 def test_predictions_come_in_the_order_of_the_priors() -> None:
@@ -372,6 +390,35 @@ def test_nothing_found_is_empty(model: YOLACT, images: Tensor) -> None:
         (found,) = model(images[:1])
     shapes = {key: tuple(value.shape) for key, value in found.items()}
     assert shapes == {"boxes": (0, 4), "labels": (0,), "scores": (0,), "masks": (0, 1, HEIGHT, WIDTH)}
+
+
+def test_an_enlarged_picture_is_seen_as_if_it_had_come_so(
+    model: YOLACT, images: Tensor, targets: list[dict[str, Tensor]]
+) -> None:
+    """The same features, losses and detections; boxes and masks are of the picture as it came."""
+    large = F.interpolate(images, scale_factor=2, mode="bilinear")
+    doubled = [
+        {
+            "boxes": 2 * target["boxes"],
+            "labels": target["labels"],
+            "masks": target["masks"].repeat_interleave(2, dim=1).repeat_interleave(2, dim=2),
+        }
+        for target in targets
+    ]
+    expected = model(large, doubled)
+    model.eval()
+    model.score_threshold = 0.0
+    with torch.no_grad():
+        (wanted,) = model(large[:1])
+        model.enlarge = 2
+        (found,) = model(images[:1])
+    model.train()
+    losses = model(images, targets)
+    for name in GAINS:
+        assert losses[name].item() == pytest.approx(expected[name].item(), rel=1e-4), name
+    assert torch.allclose(found["boxes"], wanted["boxes"] / 2, atol=1e-3)
+    assert torch.allclose(found["scores"], wanted["scores"], atol=1e-5)
+    assert found["masks"].shape[-2:] == images.shape[-2:]
 
 
 def test_state_dict_round_trip(model: YOLACT, images: Tensor) -> None:
