@@ -174,7 +174,7 @@ def _histogram(points: list[float], of: float) -> str:
         low = number * of / bins
         label = f"{of:g}" if number == bins else f"{low:g}–"
         count = counts.get(number, 0)
-        height = 100 * count / most
+        height = 94 * count / most
         bars.append(
             f'<rect x="{number * 44 + 4}" y="{110 - height:.1f}" width="36" height="{height:.1f}" fill="#1b3fbf"/>'
             f'<text x="{number * 44 + 22}" y="{106 - height:.1f}">{count or ""}</text>'
