@@ -6,7 +6,7 @@ from pathlib import Path
 
 c = get_config()
 
-root = Path.cwd()
+root = Path(__file__).parent  # not where a command runs: formgrader may be started from elsewhere
 
 # nbgrader finds `alembic`, and Jupyter the kernels, through PATH, also when called by the full path.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])

@@ -54,9 +54,13 @@ if [ -d "$clone/solutions" ] && runuser -u nobody -- test -r "$clone/solutions";
   echo "Students can read the solutions in this clone: chmod o-rx $clone" >&2
 fi
 
+# Submissions are marked in boxes, which an ordinary user can make only in a namespace of his own.
+runuser -u nobody -- unshare --user --map-root-user --mount true 2>/dev/null \
+  || echo "Ordinary users get no user namespaces, and without them nothing is marked here; on Ubuntu: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" >&2
+
 install -d "$prefix"/etc/{jupyter,jupyterhub} "$prefix/var"
 cp -rT "$here/etc/everybody" "$prefix/etc/jupyter"
-cp -rT "$here/etc/student" "$prefix/etc/student"
+cp -r "$here"/etc/{instructor,student} "$prefix/etc/"
 install -m 755 "$here/course-server" "$prefix/bin/"
 install -m 644 "$here/jupyterhub_config.py" "$prefix/etc/jupyterhub/"
 sed "s:/opt/coursekit:$prefix:" "$here/coursekit-hub.service" >"$prefix/etc/jupyterhub/coursekit-hub.service"

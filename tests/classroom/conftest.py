@@ -21,6 +21,8 @@ import nbformat
 import pytest
 import requests
 
+from tests.browser.conftest import browser, keep  # noqa: F401 (fixtures)
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy" / "jupyterhub"
 GROUPS = ("formgrade-segmentation", "nbgrader-segmentation")

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from nbgrader.exchange.default import ExchangeCollect
 
-from coursekit.grading.course import CONFIG, course_config
-
 
 class CollectByOwner(ExchangeCollect):
     """A submission is its owner's: the folder's name is chosen by whoever hands in."""
@@ -24,8 +22,8 @@ class CollectByOwner(ExchangeCollect):
 c = get_config()
 
 course = Path.home() / "segmentation"
-if (course / CONFIG).is_file():
-    c.merge(course_config(course))
+if course.is_dir():
+    c.CourseDirectory.root = str(course)  # whose own configuration nbgrader reads then
 
 c.CourseDirectory.course_id = "segmentation"
 c.Exchange.root = str(Path(sys.prefix) / "var" / "exchange")
