@@ -10,13 +10,14 @@ LECTURES := $(sort $(wildcard lectures/*.ipynb))
 # nbgrader calls `alembic`, and Jupyter its kernels, through PATH.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help install lab test check demo browser gate seeds bench slides site
+.PHONY: help install lab test check demo browser classroom gate seeds bench slides site
 
 help:
 	@echo "make lab     open JupyterLab on the first lecture"
 	@echo "make test    run every test and every notebook"
 	@echo "make demo    an instructor's day: release, collect, autograde, feedback, grades"
 	@echo "make browser a newcomer's and an instructor's path, and every interactive figure, in a real browser"
+	@echo "make classroom  a teacher and two students on a hub of this machine, by command line and in a browser; as root"
 	@echo "make gate    every exercise against wrong and right answers"
 	@echo "make seeds   every right answer with a hundred seeds: does one lose points?"
 	@echo "make bench   measure against the other libraries"
@@ -43,7 +44,7 @@ lab: install
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) $(firstword $(LECTURES))
 
 # Tensors are small here: more threads only wait for each other on a busy machine.
-test demo browser gate seeds bench: export OMP_NUM_THREADS ?= 1
+test demo browser classroom gate seeds bench: export OMP_NUM_THREADS ?= 1
 
 # The notebooks run in warm kernels, which have torch imported (on Linux; elsewhere these are ordinary ones), two at a time.
 test: check
@@ -65,6 +66,14 @@ browser: install
 	@$(CHROMIUM) || [ "$$(id -u)" != 0 ] || { apt-get update && apt-get install -y chromium fonts-dejavu-core; } >/dev/null 2>&1 || true
 	@$(CHROMIUM) || { echo "No Chromium or Chrome on PATH. On Debian: apt install chromium fonts-dejavu-core" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/browser
+
+# Real users, who are removed afterwards: only root can make them.
+classroom: install
+	@[ "$$(id -u)" = 0 ] || { echo "A class needs root, who can make users: sudo make classroom" >&2; exit 1; }
+	@{ $(CHROMIUM) && command -v npm >/dev/null; } || { apt-get update && apt-get install -y npm chromium fonts-dejavu-core; } >/dev/null 2>&1 || true
+	@command -v npm >/dev/null || { echo "No npm on PATH, which fetches the hub's proxy. On Debian or Ubuntu: apt install npm" >&2; exit 1; }
+	@$(CHROMIUM) || { echo "No Chromium or Chrome on PATH. On Debian: apt install chromium fonts-dejavu-core" >&2; exit 1; }
+	$(BIN)/python -m pytest -m classroom tests/classroom
 
 # Every exercise against its mistakes, its right variants and mutants of its solution.
 gate: install
