@@ -1,4 +1,4 @@
-"""A ready course for an instructor who does not fork: lectures, solutions, configuration, a page to begin with.
+"""A ready course for an instructor who does not fork: lectures, solutions, glossary, configuration, a first page.
 
 A wheel carries them in `coursekit/course`; in a clone of the repository they stand beside the package.
 """
@@ -27,6 +27,8 @@ def new_course(folder: Path) -> Path:
         for part in ("lectures", "solutions"):
             shutil.copytree(source / part, course / part, ignore=_UNWANTED)
         shutil.copy(source / "nbgrader_config.py", course)
+        (course / "docs").mkdir()
+        shutil.copy(source / "docs/glossary.md", course / "docs")  # where the lectures' links lead
         shutil.copy(_PACKAGE / "new_course.md", course / "README.md")
         if folder.exists():
             folder.rmdir()

@@ -93,6 +93,14 @@ def describe_pictures(app, doctree):
             picture["alt"] = text
 
 
+def name_terms(app, doctree):
+    """Let lectures link to the glossary's rows: their anchors are HTML, which GitHub reads too and Sphinx does not."""
+    if app.env.docname == "docs/glossary":
+        anchors = re.findall(r'<a id="([^"]+)">', (ROOT / "docs/glossary.md").read_text("utf-8"))
+        slugs = app.env.metadata["docs/glossary"].setdefault("myst_slugs", {})
+        slugs |= {anchor: (0, anchor, anchor) for anchor in anchors}
+
+
 def keep_columns(app, what, name, obj, options, lines):
     """A package's docstring may list its files in columns aligned by hand: show those as they stand."""
     if what != "module":
@@ -107,4 +115,5 @@ def _as_it_stands(block):
 
 def setup(app):
     app.connect("doctree-read", describe_pictures)
+    app.connect("doctree-read", name_terms)
     app.connect("autodoc-process-docstring", keep_columns)

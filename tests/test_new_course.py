@@ -23,7 +23,8 @@ def files(folder):
 def is_whole(course):
     same = all(files(course / part) == files(ROOT / part) for part in ("lectures", "solutions"))
     names = {file.name for file in course.iterdir()}
-    return same and names == {"lectures", "solutions", "nbgrader_config.py", "README.md"}
+    glossary = (course / "docs/glossary.md").read_bytes() == (ROOT / "docs/glossary.md").read_bytes()
+    return same and glossary and names == {"lectures", "solutions", "docs", "nbgrader_config.py", "README.md"}
 
 
 def test_a_new_course_has_everything_and_is_configured(tmp_path):

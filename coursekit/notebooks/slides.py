@@ -34,6 +34,7 @@ def slides(file: Path, folder: Path) -> Path:
         reveal_theme="white",
     )
     html, _ = exporter.from_notebook_node(nbformat.read(file, as_version=4), {"metadata": {"name": file.stem}})
+    html = html.replace('href="../docs/glossary.md', 'href="../docs/glossary.html')  # a page of the site
     target = folder / f"{file.stem}.html"
     beside = target.with_name(target.name + ".part")
     beside.write_text(html, encoding="utf-8")
