@@ -18,7 +18,7 @@ from coursekit.figures.pictures import INK
 COLOUR_MAP = colormaps["cividis"]  # made for colour-blind readers; zero is dark
 
 
-class ActivationSeries(InteractiveFigure, drawing="activation_series"):
+class ActivationSeries(InteractiveFigure):
     """An interactive figure: step through a network's maps with arrow keys, slider or buttons.
 
     Args:
@@ -27,6 +27,7 @@ class ActivationSeries(InteractiveFigure, drawing="activation_series"):
             its own least value, dark, and its largest.
     """
 
+    drawing = "activation_series"
     pixels = traitlets.Bytes().tag(sync=True)
     size: Any = traitlets.List().tag(sync=True)
     steps: Any = traitlets.List().tag(sync=True)

@@ -20,7 +20,7 @@ RIGHT, WRONG, MISSED = "#0f6bb5", "#dc5a14", "#ffea1e"
 LEVELS = [round(0.5 + 0.05 * step, 2) for step in range(10)]
 
 
-class DetectionMatches(InteractiveFigure, drawing="detection_matches"):
+class DetectionMatches(InteractiveFigure):
     """An interactive figure: average precision and panoptic quality, built from their matches.
 
     Left and right keep fewer or more of the detections, up and down ask for more or less IoU: matches light up, and
@@ -34,6 +34,7 @@ class DetectionMatches(InteractiveFigure, drawing="detection_matches"):
         truths: (K, H, W).
     """
 
+    drawing = "detection_matches"
     size: Any = traitlets.List().tag(sync=True)
     pixels = traitlets.Bytes().tag(sync=True)
     detections: Any = traitlets.List().tag(sync=True)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anywidget
 import torch
@@ -21,20 +21,22 @@ _STYLE = (_HERE / "interactive.css").read_text(encoding="utf-8")
 class InteractiveFigure(anywidget.AnyWidget):
     """An anywidget whose every step happens in the browser, and a `Picture` where no widget runs.
 
-    `class MaskPainter(InteractiveFigure, drawing="mask_painter")` is drawn by `mask_painter.js` beside this file, which
-    defines `render({ model, el })` with the parts of `interactive.js` at hand, and of the files `parts` names; it is
+    With `drawing = "mask_painter"` it is drawn by `mask_painter.js` beside this file, which defines
+    `render({ model, el })` with the parts of `interactive.js` at hand, and of the files `parts` names; it is
     styled by `interactive.css` and, if there is one, `mask_painter.css`. A figure sets `label`, what a screen reader
     calls it, and draws its `picture()`.
 
     Where Jupyter shows widgets it shows the figure; a stored notebook, GitHub's page and a slide show the picture.
     """
 
+    drawing: ClassVar[str]
+    parts: ClassVar[tuple[str, ...]] = ()
     label = traitlets.Unicode().tag(sync=True)
 
-    def __init_subclass__(cls, drawing: str | None = None, parts: tuple[str, ...] = (), **options: Any) -> None:
-        if drawing:  # traitlets makes subclasses of its own, which inherit it
-            own = "\n".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in (*parts, drawing))
-            style = _HERE / f"{drawing}.css"
+    def __init_subclass__(cls, **options: Any) -> None:
+        if "drawing" in vars(cls):  # traitlets makes subclasses of its own, which inherit it
+            own = "\n".join((_HERE / f"{name}.js").read_text(encoding="utf-8") for name in (*cls.parts, cls.drawing))
+            style = _HERE / f"{cls.drawing}.css"
             cls._esm = f"{_PARTS}\n{own}\nexport default {{ render }};\n"
             cls._css = _STYLE + (style.read_text(encoding="utf-8") if style.exists() else "")
         super().__init_subclass__(**options)

@@ -21,7 +21,7 @@ SKELETON = (
 HIDDEN, SEEN = "#c8420c", "#0f6bb5"
 
 
-class KeypointHeatmaps(InteractiveFigure, drawing="keypoint_heatmaps"):
+class KeypointHeatmaps(InteractiveFigure):
     """An interactive figure: step through the keypoints of one person, or drag them, and see their masks.
 
     Each keypoint of the box is one cell of a size × size map: a classification among size² places. Left and right
@@ -36,6 +36,7 @@ class KeypointHeatmaps(InteractiveFigure, drawing="keypoint_heatmaps"):
         heatmaps: (K, size, size) a network's probabilities, shown when wished.
     """
 
+    drawing = "keypoint_heatmaps"
     pixels = traitlets.Bytes().tag(sync=True)
     shape: Any = traitlets.List().tag(sync=True)
     keypoints: Any = traitlets.List().tag(sync=True)

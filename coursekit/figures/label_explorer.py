@@ -15,7 +15,7 @@ from coursekit.figures.picture import Picture
 from coursekit.figures.pictures import INK
 
 
-class LabelExplorer(InteractiveFigure, drawing="label_explorer"):
+class LabelExplorer(InteractiveFigure):
     """An interactive figure: the pixel under the pointer in the semantic, the instance and the panoptic label.
 
     Pointer or arrow keys (with shift by eight) choose the pixel. The three labels come from one panoptic target: its
@@ -27,6 +27,7 @@ class LabelExplorer(InteractiveFigure, drawing="label_explorer"):
         classes: the names of the category ids.
     """
 
+    drawing = "label_explorer"
     size: Any = traitlets.List().tag(sync=True)
     pixels = traitlets.Bytes().tag(sync=True)
     ids: Any = traitlets.List().tag(sync=True)

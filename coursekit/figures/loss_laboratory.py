@@ -29,7 +29,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {  # the names are those of pixel_los
 SHAPES = ("disc", "pole")
 
 
-class LossLaboratory(InteractiveFigure, drawing="loss_laboratory", parts=("pixel_losses",)):
+class LossLaboratory(InteractiveFigure):
     """An interactive figure: an object of some size, predicted too far to the right, too small or too unsure.
 
     Shown are each loss with its curve over one of the settings, and the gradient of one of them at each pixel. Left and
@@ -44,6 +44,8 @@ class LossLaboratory(InteractiveFigure, drawing="loss_laboratory", parts=("pixel
         confidence: the probability of the object inside the prediction, and of the background outside it.
     """
 
+    drawing = "loss_laboratory"
+    parts = ("pixel_losses",)
     side = traitlets.Int(SIDE).tag(sync=True)
     shape = traitlets.Enum(SHAPES, "disc").tag(sync=True)
     size = traitlets.Int(10).tag(sync=True)

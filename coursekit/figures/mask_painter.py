@@ -18,7 +18,7 @@ from coursekit.figures.pictures import INK
 RIGHT, TOO_MUCH = "#0f6bb5", "#dc5a14"
 
 
-class MaskPainter(InteractiveFigure, drawing="mask_painter", parts=("pixel_losses",)):
+class MaskPainter(InteractiveFigure):
     """An interactive figure: paint over a picture; IoU, Dice, boundary F1, accuracy and all losses follow the brush.
 
     The pointer paints; so do the keys: arrows move (with shift by five), space stamps the brush, p puts it down and
@@ -33,6 +33,8 @@ class MaskPainter(InteractiveFigure, drawing="mask_painter", parts=("pixel_losse
         confidence: between 0.5 and 1.
     """
 
+    drawing = "mask_painter"
+    parts = ("pixel_losses",)
     size: Any = traitlets.List().tag(sync=True)
     pixels = traitlets.Bytes().tag(sync=True)
     truth = traitlets.Bytes().tag(sync=True)

@@ -19,7 +19,7 @@ from coursekit.figures.pictures import INK
 READ, ANSWERED = "#1b3fbf", "#f2b134"
 
 
-class OverlapTile(InteractiveFigure, drawing="overlap_tile"):
+class OverlapTile(InteractiveFigure):
     """An interactive figure: tile by tile over a picture with a mirrored margin.
 
     Left and right arrows go from tile to tile, up and down to larger and smaller tiles; slider, menu and buttons do
@@ -32,6 +32,7 @@ class OverlapTile(InteractiveFigure, drawing="overlap_tile"):
         tiles: the choices of the tile's side.
     """
 
+    drawing = "overlap_tile"
     pixels = traitlets.Bytes().tag(sync=True)
     answer = traitlets.Bytes().tag(sync=True)
     size: Any = traitlets.List().tag(sync=True)

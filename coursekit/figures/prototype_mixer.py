@@ -15,7 +15,7 @@ from coursekit.figures.picture import Picture
 from coursekit.figures.pictures import ACCENT, INK
 
 
-class PrototypeMixer(InteractiveFigure, drawing="prototype_mixer"):
+class PrototypeMixer(InteractiveFigure):
     """An interactive figure: drag the coefficients of the prototypes and see the mask that they mix.
 
     Left and right arrow keys choose a prototype, up and down change its coefficient.
@@ -28,6 +28,7 @@ class PrototypeMixer(InteractiveFigure, drawing="prototype_mixer"):
         truths: a name → (h, w) the true mask, if the figure is to tell the IoU.
     """
 
+    drawing = "prototype_mixer"
     pixels = traitlets.Bytes().tag(sync=True)
     image_shape: Any = traitlets.List().tag(sync=True)
     prototypes = traitlets.Bytes().tag(sync=True)

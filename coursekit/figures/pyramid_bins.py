@@ -16,7 +16,7 @@ from coursekit.figures.picture import Picture
 from coursekit.figures.pictures import ACCENT, INK
 
 
-class PyramidBins(InteractiveFigure, drawing="pyramid_bins"):
+class PyramidBins(InteractiveFigure):
     """An interactive figure: point at a pixel and see its bin among 1, 4, 9 and 36, and what lies in it.
 
     Arrow keys move the pixel, a digit chooses the level whose bins are drawn over the picture. PSPNet pools features
@@ -29,6 +29,7 @@ class PyramidBins(InteractiveFigure, drawing="pyramid_bins"):
         bins: how many bins a side, level by level.
     """
 
+    drawing = "pyramid_bins"
     pixels = traitlets.Bytes().tag(sync=True)
     size: Any = traitlets.List().tag(sync=True)
     classes: Any = traitlets.List().tag(sync=True)

@@ -16,7 +16,7 @@ from coursekit.figures.picture import Picture
 from coursekit.figures.pictures import INK
 
 
-class ReceptiveFields(InteractiveFigure, drawing="receptive_fields"):
+class ReceptiveFields(InteractiveFigure):
     """An interactive figure: point at a place, choose a layer, and see what its value there sees.
 
     Arrow keys go from value to value, Page Up and Page Down from layer to layer. Values whose field has its middle
@@ -29,6 +29,7 @@ class ReceptiveFields(InteractiveFigure, drawing="receptive_fields"):
         margin: how much is shown around the picture, in pixels.
     """
 
+    drawing = "receptive_fields"
     pixels = traitlets.Bytes().tag(sync=True)
     size: Any = traitlets.List().tag(sync=True)
     margin = traitlets.Int().tag(sync=True)

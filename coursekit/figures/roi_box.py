@@ -18,7 +18,7 @@ from coursekit.figures.pictures import ACCENT, INK
 ROUNDED = "#0f6bb5"
 
 
-class RoiBox(InteractiveFigure, drawing="roi_box"):
+class RoiBox(InteractiveFigure):
     """An interactive figure: what RoIPool and RoIAlign read from a box, and where they read it.
 
     The numbers of `features` stand in their cells. RoIPool's rounded box is drawn beside the box itself, RoIAlign's
@@ -32,6 +32,7 @@ class RoiBox(InteractiveFigure, drawing="roi_box"):
         samples: RoIAlign's sampling points a bin and side, at most 4.
     """
 
+    drawing = "roi_box"
     features: Any = traitlets.List().tag(sync=True)
     box: Any = traitlets.List().tag(sync=True)
     bins = traitlets.Int(2).tag(sync=True)

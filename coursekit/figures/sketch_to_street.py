@@ -15,7 +15,7 @@ from coursekit.figures.pictures import INK
 from coursekit.models import UNet
 
 
-class SketchToStreet(InteractiveFigure, drawing="sketch_to_street"):
+class SketchToStreet(InteractiveFigure):
     """An interactive figure: a drawing, and the picture that a generator makes of it, line by line.
 
     The network is sent to the browser and runs there, so the picture follows the pen. Arrow keys move the pen, with
@@ -26,6 +26,7 @@ class SketchToStreet(InteractiveFigure, drawing="sketch_to_street"):
         drawings: a name → (1, H, W), 1 on the lines; H and W are multiples of the network's stride.
     """
 
+    drawing = "sketch_to_street"
     shape: Any = traitlets.List().tag(sync=True)
     drawings: Any = traitlets.Dict().tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)

@@ -21,7 +21,7 @@ from coursekit.ops import mirror_pad
 Switches = tuple[bool, ...]
 
 
-class SkipSwitchboard(InteractiveFigure, drawing="skip_switchboard"):
+class SkipSwitchboard(InteractiveFigure):
     """An interactive figure: a switch for each skip, the finest first, and the label map that is left.
 
     All combinations are computed here, once. The digits 1, 2, … turn skips off and on, 0 turns all.
@@ -34,6 +34,7 @@ class SkipSwitchboard(InteractiveFigure, drawing="skip_switchboard"):
         classes: their names.
     """
 
+    drawing = "skip_switchboard"
     pixels = traitlets.Bytes().tag(sync=True)
     size: Any = traitlets.List().tag(sync=True)
     classes: Any = traitlets.List().tag(sync=True)

@@ -18,7 +18,7 @@ from coursekit.models import PatchClassifier
 WINDOWS = (13, 21, 29, 37)
 
 
-class SlidingWindow(InteractiveFigure, drawing="sliding_window"):
+class SlidingWindow(InteractiveFigure):
     """An interactive figure: a window goes over a picture, and the multiplications of three networks are counted.
 
     Arrow keys move the window, with shift by ten; menus set the window's side. What is counted is the course's
@@ -31,6 +31,7 @@ class SlidingWindow(InteractiveFigure, drawing="sliding_window"):
         num_classes, width: those of the `PatchClassifier`.
     """
 
+    drawing = "sliding_window"
     size: Any = traitlets.List().tag(sync=True)
     pixels = traitlets.Bytes().tag(sync=True)
     costs = traitlets.Dict().tag(sync=True)

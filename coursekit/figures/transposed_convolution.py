@@ -14,7 +14,7 @@ from coursekit.figures.picture import Picture
 from coursekit.figures.pictures import show_arrays
 
 
-class TransposedConvolution(InteractiveFigure, drawing="transposed_convolution"):
+class TransposedConvolution(InteractiveFigure):
     """An interactive figure: every input value stamps the kernel, scaled by it, into the output.
 
     All stamps of all settings are computed here, once; stepping and switching happen in the browser, without the
@@ -26,6 +26,7 @@ class TransposedConvolution(InteractiveFigure, drawing="transposed_convolution")
         strides, paddings, output_paddings: the choices; combinations that do not exist are left out.
     """
 
+    drawing = "transposed_convolution"
     x: Any = traitlets.List().tag(sync=True)
     weights: Any = traitlets.List().tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)

@@ -1,5 +1,6 @@
 """What the interactive figures share: a widget where widgets run, a described picture where they do not."""
 
+import ast
 import inspect
 import re
 
@@ -27,6 +28,13 @@ def test_a_figure_is_drawn_from_its_own_files_alone(figure):
     assert ".ck-figure" in figure._css
     assert "http" not in figure._esm.replace("http://www.w3.org/2000/svg", "")
     assert figure.picture is not InteractiveFigure.picture
+
+
+@pytest.mark.parametrize("figure", [InteractiveFigure, *FIGURES], ids=lambda figure: figure.__name__)
+def test_a_figure_can_be_made_with_colabs_traitlets(figure):
+    """Version 5.7, whose metaclass takes no keywords."""
+    (made,) = ast.parse(inspect.getsource(figure)).body
+    assert not made.keywords
 
 
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.__name__)
