@@ -15,7 +15,7 @@ from torchvision.ops import box_area, box_iou, clip_boxes_to_image
 
 from coursekit.models.boxes import BACKGROUND, decode, encode, match
 from coursekit.models.fpn import FPN
-from coursekit.models.resnet import ResNet
+from coursekit.models.resnet import NormLayer, ResNet
 from coursekit.ops import fast_nms
 
 DEPTHS = {"resnet50": 50, "resnet101": 101}
@@ -99,7 +99,8 @@ class YOLACT(nn.Module):
     of 550 × 550 and shrink with the image; the 8 pixels from one prior of P3 to the next, and the 4 between two of
     a prototype, do not. In an image of 128 pixels the smallest priors, 5.6 wide, have gaps between them, and
     most small objects match none. `enlarge` shows the backbone the image so many times larger, which brings priors
-    and prototypes closer together. Boxes and masks are of the image as it came.
+    and prototypes closer together. Boxes and masks are of the image as it came. `norm` is the backbone's, as in
+    `ResNet`.
 
     Raises ValueError for an unknown backbone and for targets that are missing or wrong.
     """
@@ -118,6 +119,7 @@ class YOLACT(nn.Module):
         max_detections: int = 100,
         anchor_sides: Sequence[float] = ANCHOR_SIDES,
         enlarge: float = 1,
+        norm: NormLayer = nn.BatchNorm2d,
     ) -> None:
         super().__init__()
         if backbone not in DEPTHS:
@@ -131,7 +133,7 @@ class YOLACT(nn.Module):
         self.enlarge = enlarge
 
         channels = 4 * width
-        self.backbone = ResNet(DEPTHS[backbone], width, in_channels=in_channels)
+        self.backbone = ResNet(DEPTHS[backbone], width, norm, in_channels=in_channels)
         p6, p7 = (nn.Conv2d(channels, channels, 3, stride=2, padding=1) for _ in range(2))
         self.fpn = FPN(self.backbone.out_channels[1:], channels, extra=[p6, p7], mode="bilinear", relu=True)
         self.protonet = protonet(channels, prototypes)
