@@ -112,8 +112,9 @@ def _jupyter(application, folder, home):
 
 @pytest.fixture(scope="session")
 def course(tmp_path_factory):
-    """A copy of the notebooks that a student has, and one with a single cell for figures."""
+    """A copy of what a student has, and a notebook with a single cell for figures."""
     course = tmp_path_factory.mktemp("course")
+    shutil.copy(ROOT / "nbgrader_config.py", course)
     for part in ("lectures", "assignments"):
         shutil.copytree(ROOT / part, course / part)
     one_cell = nbformat.v4.new_notebook(
