@@ -43,7 +43,7 @@ def _deadline(seconds: float) -> Callable[[], bool]:
     """Tells, from now on, whether the time is up; to be asked every `LOOK` seconds.
 
     By the clock three times the seconds are granted, and four times what was computed, so that a seventh of a
-    processor is enough. A machine that stood still between two looks (a laptop asleep, a stopped container) has not waited.
+    processor is enough. A machine that stood still between two looks (a laptop asleep) has not waited.
     """
     computed, seen, waited = _computing(), time.monotonic(), 0.0
 
@@ -101,6 +101,21 @@ def _by_watchdog(seconds: float) -> Iterator[None]:
     try:
         yield
     finally:
-        done.set()
-        watchdog.join()
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)
+        _call_off(done, watchdog)
+
+
+def _call_off(done: threading.Event, watchdog: threading.Thread) -> None:
+    """End a watchdog and take what it may have thrown in the last moment.
+
+    Not by throwing nothing, as `PyThreadState_SetAsyncExc(thread, None)` does: CPython 3.11 then believes for ever that
+    something is on its way, and a thread with a profile function, as `Watch` sets one, turns in circles.
+    """
+    while True:
+        try:
+            done.set()
+            watchdog.join()
+            for _ in range(2):  # what was thrown arrives when a loop goes round
+                pass
+            return
+        except TimeLimit:
+            continue

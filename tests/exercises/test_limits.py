@@ -2,6 +2,8 @@
 
 import contextlib
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -117,3 +119,26 @@ def overrun_twice():
 def test_an_outer_limit_goes_on_after_an_inner_one():
     with pytest.raises(TimeLimit):
         overrun_twice()
+
+
+PROFILED = """
+import sys, threading
+from coursekit.exercises.limits import time_limit
+
+def work():
+    with time_limit(5):
+        pass
+    sys.setprofile(lambda *event: None)
+    (lambda: None)()
+    print("through")
+
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+def test_a_limit_in_a_thread_does_not_hang_a_later_profile():
+    command = [sys.executable, "-c", PROFILED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "through\n"
