@@ -147,15 +147,17 @@ class Person:
         return session
 
     def start_server(self):
-        """The same, and wait for a server of one's own."""
+        """The same, and a server of one's own, into which the session is let."""
         session = self.log_in()
         session.get(f"{self.classroom.url}/hub/spawn")
-        deadline = time.monotonic() + 90
+        mine = f"{self.classroom.url}/user/{self.name}"
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
-            if session.get(f"{self.classroom.url}/user/{self.name}/api/status").ok:
+            page = session.get(f"{mine}/lab")
+            if page.ok and page.url.startswith(mine):
                 return session
             time.sleep(0.5)
-        raise RuntimeError(f"no server for {self.name}")
+        raise RuntimeError(f"no server for {self.name}: {page.status_code} at {page.url}")
 
 
 class Classroom:
@@ -292,7 +294,7 @@ def classroom(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def graded(classroom):
-    """The first assignment by command line, from a new course to fetched feedback; what was said, and the grades.
+    """The first assignment by command line, from its release to fetched feedback; what was said, and the grades.
 
     Ada answers well. Ben's first answer is right only where the teacher's gradebook can be seen, which it must not be.
     """
@@ -304,7 +306,7 @@ import os
 if not os.path.exists({str(teacher.home / "segmentation" / "grading" / "gradebook.db")!r}):
     def nearest_unpool(x, scale):
         return x"""
-    teacher.run("coursekit", "new-course", "segmentation")
+    teacher.start_server()  # which makes the course
     teacher.nbgrader(f"generate_assignment {ASSIGNMENT}", f"release_assignment {ASSIGNMENT}", folder="segmentation")
 
     def study(student, answers):

@@ -84,7 +84,7 @@ def test_from_release_to_feedback(classroom, graded, log_in, keep):
 
     ada.locator("#refresh_assignments_list").click()
     listed(ada, "submitted", "Fetch Feedback").click()
-    ada.get_by_text("(view feedback)").wait_for()
+    ada.locator(f"#nbgrader-segmentation-{ASSIGNMENT}-submissions").get_by_text("(view feedback)").wait_for()
     (page,) = (classroom.ada.home / ASSIGNMENT / "feedback").glob(f"*/{ASSIGNMENT}.html")
     points = sum(classroom.automatic_points(ASSIGNMENT).values())
     assert f"(Score: {points:.1f} /" in page.read_text()

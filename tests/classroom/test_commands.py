@@ -1,4 +1,4 @@
-"""A class by command line, each as their own user, from a new course to feedback read by those whom it concerns."""
+"""A class by command line, each as their own user, from release to feedback read by those whom it concerns."""
 
 import pytest
 

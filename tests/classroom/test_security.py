@@ -1,5 +1,6 @@
 """What a student tries on the class's machine and hub, and is refused. Each has its counterpart: that others may."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -50,7 +51,10 @@ def test_nobody_hands_in_for_another(classroom, graded):
     sent = classroom.ben.home / place
     sent.write_text(sent.read_text().replace("os.path.exists", "os.path.lexists"))
     classroom.ben.nbgrader(f"submit {graded.assignment} --CourseDirectory.student_id={classroom.ada.name}")
-    assert len(list((classroom.exchange / "segmentation" / "inbound").glob(f"{classroom.ada.name}+*"))) == 2
+    assert (
+        len(list((classroom.exchange / "segmentation" / "inbound").glob(f"{classroom.ada.name}+{graded.assignment}+*")))
+        == 2
+    )
     classroom.teacher.nbgrader(f"collect {graded.assignment} --update", folder="segmentation")
     assert (collected / classroom.ada.name / place).read_bytes() == before
     assert "lexists" in (collected / classroom.ben.name / place).read_text()
@@ -67,25 +71,60 @@ def listening(user):
     return {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and row[7] == str(user.uid)}
 
 
-def test_servers_and_kernels_are_for_their_owners(classroom):
+@pytest.fixture(scope="module")
+def servers(classroom):
+    """Everybody logged in, their servers running: sessions and addresses of Ada, Ben and the teacher."""
     people = (classroom.ada, classroom.ben, classroom.teacher)
     with ThreadPoolExecutor() as pool:
-        ada, ben, teacher = pool.map(lambda person: person.start_server(), people)
-    hers, mine, the_teachers = (f"{classroom.url}/user/{person.name}" for person in people)
+        sessions = list(pool.map(lambda person: person.start_server(), people))
+    return sessions, [f"{classroom.url}/user/{person.name}" for person in people]
 
+
+def test_servers_and_formgrader_are_for_their_owners(classroom, servers):
+    (ada, ben, teacher), (hers, mine, the_teachers) = servers
     assert ada.get(f"{hers}/api/contents").ok
     assert teacher.get(f"{the_teachers}/formgrader/manage_assignments").ok
     for page in (f"{hers}/api/contents", f"{hers}/lab", f"{the_teachers}/formgrader", f"{the_teachers}/api/contents"):
         assert ben.get(page).status_code in {403, 404}, page
     assert ben.get(f"{mine}/formgrader").status_code == 404
     assert ben.get(f"{classroom.url}/hub/admin").status_code == 403
+    past_the_hub = f"user/{classroom.ada.name}/api/contents"
+    assert [ben.get(f"http://127.0.0.1:{port}/{past_the_hub}").status_code for port in listening(classroom.ada)] == [
+        403
+    ]
 
-    (port,) = listening(classroom.ada)
-    assert ben.get(f"http://127.0.0.1:{port}/user/{classroom.ada.name}/api/contents").status_code == 403
 
-    # With a kernel running there is still that one port: messages go through files of her home.
+TELLS_A_SECRET = """
+import pathlib, threading, time
+def tell():
+    while True:
+        print("what Ada computes")
+        time.sleep(0.2)
+threading.Thread(target=tell, daemon=True).start()
+pathlib.Path.home().joinpath("telling").touch()
+"""
+LISTENS = """
+import sys, zmq
+heard = zmq.Context().socket(zmq.SUB)
+heard.subscribe(b"")
+for port in sys.argv[1:]:
+    heard.connect(f"tcp://127.0.0.1:{port}")
+print("heard" if heard.poll(5000) else "silence")
+"""
+
+
+def test_nobody_listens_to_anothers_kernel(classroom, servers):
+    """Whoever may connect to a kernel's output over TCP hears it, without a key."""
+    (ada, _, _), (hers, _, _) = servers
+    server = listening(classroom.ada)
+    startup = ".ipython/profile_default/startup"
+    classroom.ada.run("mkdir", "-p", startup)
+    classroom.ada.run("python", "-c", f"open('{startup}/tell.py', 'w').write({TELLS_A_SECRET!r})")
     xsrf = {"X-XSRFToken": ada.cookies.get("_xsrf", path=f"/user/{classroom.ada.name}/")}
-    kernel = ada.post(f"{hers}/api/kernels", headers=xsrf)
-    assert kernel.status_code == 201
-    assert listening(classroom.ada) == {port}
+    assert ada.post(f"{hers}/api/kernels", headers=xsrf).status_code == 201
+    deadline = time.monotonic() + 120
+    while not (classroom.ada.home / "telling").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    ports = listening(classroom.ada) - server
+    assert classroom.ben.run("python", "-c", LISTENS, *ports).strip() == "silence"
     assert list(classroom.ada.home.glob(".local/share/jupyter/runtime/*-ipc-*"))
