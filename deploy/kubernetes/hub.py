@@ -1,4 +1,4 @@
-"""What the hub tells a user's pod: a Unix user of their own, since nbgrader takes it for the student, and their role."""
+"""What the hub tells a user's pod: a Unix user, which nbgrader takes for the student, and their role."""
 
 c = get_config()
 

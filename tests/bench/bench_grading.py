@@ -177,9 +177,7 @@ def test_lectures_in_warm_kernels(measured, at_a_time):
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", *options]
         own = {k: v for k, v in os.environ.items() if k != "COURSEKIT_DATA"}
         started = time.perf_counter()
-        subprocess.run(
-            [*command, "--nbval-cell-timeout=300", *files], check=True, cwd=ROOT, env={**own, **environment}
-        )
+        subprocess.run([*command, "--nbval-cell-timeout=300", *files], check=True, cwd=ROOT, env={**own, **environment})
         return time.perf_counter() - started
 
     side_by_side = ["-n", str(at_a_time), "--dist", "loadfile"] if at_a_time > 1 else []
