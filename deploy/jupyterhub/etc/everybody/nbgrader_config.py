@@ -30,5 +30,5 @@ c.Exchange.root = str(Path(sys.prefix) / "var" / "exchange")
 c.ExchangeFactory.collect = CollectByOwner
 # It would print the whole configuration, the gradebook's password too.
 c.FormgradeExtension.debug = False
-# A kernel's messages, outputs among them, through files of its user's: a TCP port could be listened to by all.
-c.KernelManager.transport = "ipc"
+# When a notebook is validated its kernel listens on TCP ports, where all users of the machine could hear its output.
+c.KernelManager.transport_encryption = "required"
