@@ -34,11 +34,13 @@ fi
 [ $lacking = no ] || exit 1
 
 cd / # where nothing can be mistaken for a package
-[ -x "$prefix/bin/python" ] || "$python" -m venv "$prefix"
-runuser -u nobody -- "$prefix/bin/python" -c '' 2>/dev/null || {
-  echo "Other users cannot run $prefix/bin/python: the Python behind it lies in a closed folder. Name another: PYTHON=/usr/bin/python3 $0" >&2
+[ ! -x "$prefix/bin/python" ] || python=$prefix/bin/python
+interpreter=$("$python" -c 'import sys; print(sys._base_executable)')
+runuser -u nobody -- "$interpreter" -c '' 2>/dev/null || {
+  echo "Other users cannot run $interpreter, which lies in a closed folder. Name another: PYTHON=/usr/bin/python3 $0" >&2
   exit 1
 }
+[ -x "$prefix/bin/python" ] || "$python" -m venv "$prefix"
 "$prefix/bin/python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
   --constraint "$clone/constraints.txt" "$course[hub,cluster,classroom]"
 
