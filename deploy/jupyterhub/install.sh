@@ -14,7 +14,7 @@ prefix=${PREFIX:-/opt/coursekit}
 python=${PYTHON:-python3}
 proxy=yes
 [ "${1:-}" != --no-proxy ] || { proxy=no; shift; }
-course=${1:-$clone}
+course=$(realpath "${1:-$clone}")
 group=segmentation
 
 lacking=no
@@ -65,7 +65,7 @@ cp -rT "$here/etc/everybody" "$prefix/etc/jupyter"
 cp -r "$here"/etc/{instructor,student} "$prefix/etc/"
 install -m 755 "$here/course-server" "$prefix/bin/"
 install -m 644 "$here/jupyterhub_config.py" "$prefix/etc/jupyterhub/"
-sed "s:/opt/coursekit:$prefix:" "$here/coursekit-hub.service" >"$prefix/etc/jupyterhub/coursekit-hub.service"
+sed "s:/opt/coursekit:$prefix:g" "$here/coursekit-hub.service" >"$prefix/etc/jupyterhub/coursekit-hub.service"
 
 # nbgrader wants its exchange writable to everybody; sticky, so that nobody can put a course of his own in another's place.
 install -d -m 1777 "$prefix/var/exchange"

@@ -41,6 +41,16 @@ def listed(page, part, button):
     return rows.get_by_role("button", name=button, exact=True).first
 
 
+def compute(page, expression):
+    """What a cell of a new notebook shows."""
+    page.locator(".jp-LauncherCard", has_text="Python 3").first.click()
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    page.locator(".jp-Notebook .cm-content").first.click()
+    page.keyboard.type(expression)
+    page.keyboard.press("Shift+Enter")
+    return page.locator(".jp-OutputArea-output").first.inner_text()
+
+
 def press(page, button, told):
     """A button of formgrader's tables, until its dialog says this."""
     button.click()
@@ -49,6 +59,11 @@ def press(page, button, told):
     assert told in dialog.inner_text()
     dialog.get_by_role("button", name="OK").click()
     page.locator(".modal-backdrop").wait_for(state="detached")
+
+
+def test_a_cell_is_run_in_a_warm_kernel(classroom, log_in):
+    page = log_in(classroom.ben)
+    assert compute(page, "import os; 'COURSEKIT_WARM_SECONDS' in os.environ").strip() == "True"
 
 
 def test_from_release_to_feedback(classroom, graded, log_in, keep):
