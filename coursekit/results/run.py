@@ -91,7 +91,7 @@ def run(
         | {"python": platform.python_version()},
         "machine": {"system": platform.platform(), "processor": processor(), "threads": torch.get_num_threads()},
     }
-    if experiment.checkpoints and row.ships and seed == experiment.seeds[0]:
+    if experiment.checkpoints and seed == experiment.seeds[0]:
         save(f"{row.name}-{experiment.checkpoints}", model, record)
     write(record, path_of(experiment, row, seed, folder))
     return record

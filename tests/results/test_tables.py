@@ -65,6 +65,12 @@ def test_fcn_s_skips_help_as_in_the_paper():
     assert coarse < middle < fine
 
 
+def test_both_detectors_find_nuclei_with_every_seed():
+    """Bright blobs on black: where a network misses most of them, a setting is wrong, and no score says anything."""
+    for name in ("mask-rcnn", "yolact"):
+        assert min(results.table("nuclei").line(name).measured("ap50").values) > 0.5, name
+
+
 def test_the_mean_and_spread_in_the_table_are_those_of_the_files():
     table = results.table("camvid")
     cells = {row[0]: row for row in table.cells}

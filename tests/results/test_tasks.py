@@ -1,11 +1,17 @@
 """What a task gives a model, and how it scores."""
 
+from itertools import islice
+
 import pytest
 import torch
 from torch import nn
+from torchvision.ops import box_iou
 
+from coursekit.data import MissingSetError
+from coursekit.models.yolact import POSITIVE_IOU, make_priors
 from coursekit.results import EXPERIMENTS, tasks
 from coursekit.results.experiments import Row
+from coursekit.training.pretrained import build
 
 SMALL = {"set": "streets", "size": (32, 64), "train": 6, "test": 4, "positive": (8,)}
 RANDOM = torch.Generator()
@@ -87,6 +93,20 @@ def test_objects_are_mirrored_with_their_picture(task):
     for mask, box in zip(flipped[1]["masks"], flipped[1]["boxes"]):
         rows, columns = mask.nonzero().unbind(1)
         assert box.tolist() == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+def test_yolact_s_priors_fit_the_nuclei_it_learns_from():
+    """Otherwise the only positives are priors that hardly touch their object, and little is ever found."""
+    experiment = EXPERIMENTS["nuclei"]
+    yolact = experiment.row("yolact")
+    try:
+        crops = list(islice(tasks._nuclei_crops(experiment.data, "train"), 60))
+    except MissingSetError as error:
+        pytest.skip(str(error))
+    model, image = build(yolact.model, yolact.options), crops[0][0][None]
+    priors = make_priors(model.pyramid(image), image, model.anchor_sides)
+    boxes = torch.cat([tasks.nuclei_of(ids)["boxes"] for _, ids in crops]).float()
+    assert (box_iou(boxes, priors).amax(dim=1) >= POSITIVE_IOU).float().mean() > 0.7
 
 
 def test_perfect_instances_score_one():

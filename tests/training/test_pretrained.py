@@ -22,7 +22,7 @@ MEGABYTE = 10**6
 WANTED = {
     *("unet-streets", "segnet-streets", "deconvnet-streets", "fcn32s-streets", "fcn16s-streets", "fcn8s-streets"),
     *("pspnet-streets", "patches-streets", "mask-rcnn-streets", "yolact-streets"),
-    *("unet-nuclei", "mask-rcnn-nuclei"),
+    *("unet-nuclei", "mask-rcnn-nuclei", "yolact-nuclei"),
 }
 
 
