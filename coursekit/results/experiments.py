@@ -234,9 +234,9 @@ ALL = (
         title="Nuclei (Data Science Bowl 2018): instances",
         about="Pictures of 256 × 256 pixels, the commonest kind, in crops of 128 × 128: two of each training "
         "picture, the middle of each test picture, four epochs in batches of two. Both networks enlarge a crop to 256 "
-        "pixels and have group normalisation. Size, anchors and epochs were chosen on training and validation pictures, "
-        "after a first record (one epoch, nothing enlarged) had left YOLACT without a hit. Slivers of fewer than 20 "
-        "pixels are left out.",
+        "pixels and have group normalisation. Size, anchors and epochs were chosen on training and validation "
+        "pictures, after a first record (one epoch, nothing enlarged) had left YOLACT almost without a hit. Slivers of "
+        "fewer than 20 pixels are left out.",
         task="instances",
         data={**NUCLEI, "crops": 2},
         rows=instance_rows(2, side=128),
