@@ -160,11 +160,11 @@ def next_child_in_own_processes() -> None:
     _call("unshare", _NEWPID)
 
 
-def shut_in(root: Path, limits: Limits, user: int) -> None:
+def shut_in(view: View, root: Path, limits: Limits, user: int) -> None:
     """Shut this process in, for good.
 
     Args:
-        root: where `build_view` has put the view together.
+        view: what `build_view` has put together below `root`.
         user: the id that the process gets where it may choose one.
     """
     with contextlib.suppress(OSError):
@@ -172,9 +172,9 @@ def shut_in(root: Path, limits: Limits, user: int) -> None:
     _call("unshare", _NEWNS | _NEWNET | _NEWIPC | _NEWUTS)
     socket.sethostname("box")
     _mount("proc", root / "proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
-    scratch = f"size={limits.scratch},mode=1777,nr_inodes=10k"
     for name in ("tmp", "dev/shm"):
-        _mount("tmpfs", root / name, "tmpfs", _MS_NOSUID | _MS_NODEV, scratch)
+        within = [root / path.relative_to("/") for path in view.shown if path.is_relative_to(f"/{name}")]
+        _lay_scratch(root / name, within, limits)
     os.chdir(root)
     _call("syscall", _PIVOT_ROOT, b".", b".")
     _call("umount2", b".", _MNT_DETACH)
@@ -186,6 +186,16 @@ def shut_in(root: Path, limits: Limits, user: int) -> None:
     _lose_privileges(user)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # after that, since a change of user would undo it
     _refuse_system_calls()
+
+
+def _lay_scratch(folder: Path, shown: list[Path], limits: Limits) -> None:
+    """An empty folder in memory; what is to be seen below it, an environment in /tmp for example, lies on top again."""
+    covered = {path: os.open(path, os.O_PATH) for path in shown}
+    _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV, f"size={limits.scratch},mode=1777,nr_inodes=10k")
+    for path, descriptor in covered.items():
+        path.mkdir(parents=True, exist_ok=True)
+        _mount(f"/proc/self/fd/{descriptor}", path, None, _MS_BIND | _MS_REC)
+        os.close(descriptor)
 
 
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}.get(os.uname().machine, 155)

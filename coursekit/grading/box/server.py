@@ -16,7 +16,10 @@ import socket
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coursekit.grading.box.isolate import View
 
 _FIRST_USER, _USERS = 60_000, 4_000  # of boxes: no limit on one user's processes is shared by two boxes
 _LONGEST = 2**16
@@ -33,6 +36,7 @@ def main(boxed: bool) -> None:
     except OSError as error:
         print(json.dumps({"problem": str(error), "isolation": True}), flush=True)
         return
+    view = isolate.View()
     home = Path(tempfile.mkdtemp(prefix="coursekit-box-"))
     root = home / "root"
     try:
@@ -42,12 +46,12 @@ def main(boxed: bool) -> None:
         door.bind(address)
         door.listen()
         if boxed:
-            isolate.build_view(isolate.View(), root)
+            isolate.build_view(view, root)
     except OSError as error:
         print(json.dumps({"problem": str(error), "isolation": True}), flush=True)
     else:
         print(json.dumps({"address": address}), flush=True)
-        _Server(door, root, boxed).serve()
+        _Server(door, view, root, boxed).serve()
     finally:
         # Never recursively: within `root` lie the machine's own folders, mounted.
         if boxed:
@@ -86,8 +90,8 @@ def _warm_up() -> None:
 class _Server:
     """Forks boxes for its clients; a client that is gone takes its boxes with it."""
 
-    def __init__(self, door: socket.socket, root: Path, boxed: bool) -> None:
-        self.door, self.root, self.boxed = door, root, boxed
+    def __init__(self, door: socket.socket, view: "View", root: Path, boxed: bool) -> None:
+        self.door, self.view, self.root, self.boxed = door, view, root, boxed
         self.clients: dict[socket.socket, set[int]] = {}
         self.ended: dict[int, int] = {}
         self.count = 0
@@ -141,7 +145,7 @@ class _Server:
             for sock in (self.door, *self.clients):
                 sock.close()
             if self.boxed:
-                isolate.shut_in(self.root, isolate.Limits(), _FIRST_USER + self.count % _USERS)
+                isolate.shut_in(self.view, self.root, isolate.Limits(), _FIRST_USER + self.count % _USERS)
             else:
                 ctypes.CDLL(None).prctl(1, signal.SIGKILL)
             runner.start(socket.socket(fileno=descriptor))
