@@ -6,6 +6,7 @@ from torch import nn
 
 from coursekit import data, models
 from coursekit.data.transforms import eval_recipe, train_recipe
+from coursekit.training.pretrained import cards
 
 # The narrow network of each name, with the option that sets its width. The patch classifier sees one window and
 # YOLOP answers three questions at once, so that both need more than pictures and labels.
@@ -64,4 +65,12 @@ def network(model: str, num_classes: int, size: tuple[int, int], width: int | No
         options["base_channels" if model == "unet" else "width"] = width
     if model.endswith("rcnn"):
         options |= {"min_size": min(size), "max_size": max(size), "anchor_sizes": (8, 16, 32, 64, 128)}
+    if model == "yolact" and max(size) <= 256:  # larger ones fit the published sizes better
+        options |= closer_priors()
     return models.create(model, **options)
+
+
+def closer_priors() -> dict[str, Any]:
+    """How YOLACT is to see small pictures: as the one that ships saw its nuclei, which the published priors miss."""
+    options = cards()["yolact-nuclei"].options
+    return {name: options[name] for name in ("enlarge", "anchor_sides")}
