@@ -1,4 +1,4 @@
-"""Grading: nbgrader as it comes against this course's grader, and its warm kernels against stock ones.
+"""Grading: nbgrader as it comes against this course's grader.
 
 The same class on the same core, in turns, with equal marks: submissions of two notebooks, assignments 1 and 5, every
 answer written. nbgrader runs each notebook in a kernel of its own, which costs the same for every submission, so few of
@@ -11,7 +11,6 @@ import os
 import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 from contextlib import chdir
@@ -166,22 +165,3 @@ def test_cost_does_not_grow_with_the_class(state, benchmark, tmp_path):
             state("a submission with one answer, all in", f"class of {size}", figure)
 
     benchmark.pedantic(run, rounds=1)
-
-
-@pytest.mark.parametrize("at_a_time", [1, 2])
-def test_lectures_in_warm_kernels(measured, at_a_time):
-    """All lectures, as `make test` runs them, against the same command with Jupyter's own kernels, one by one."""
-
-    def run(*options, **environment):
-        files = sorted((ROOT / "lectures").glob("*.ipynb"))
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", *options]
-        own = {k: v for k, v in os.environ.items() if k != "COURSEKIT_DATA"}
-        started = time.perf_counter()
-        subprocess.run([*command, "--nbval-cell-timeout=300", *files], check=True, cwd=ROOT, env={**own, **environment})
-        return time.perf_counter() - started
-
-    side_by_side = ["-n", str(at_a_time), "--dist", "loadfile"] if at_a_time > 1 else []
-    warm = run(*side_by_side, JUPYTER_DEFAULT_PROVISIONER_NAME="coursekit-warm")
-    stock = run()
-    topic = f"nbval, {at_a_time} lecture{'s' if at_a_time > 1 else ''} at a time"
-    measured(topic, "all lectures", lambda: warm, lambda: stock, "stock kernels, one at a time")
