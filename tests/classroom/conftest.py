@@ -83,10 +83,10 @@ def environment_for_everybody(prefix):
     subprocess.run([interpreter(), "-m", "venv", "--without-pip", prefix], check=True)
     here, there = Path(sys.prefix), sysconfig.get_path("purelib", vars={"base": str(prefix)})
     Path(there, "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    for part in ("share", "etc"):
-        linked = subprocess.run(["cp", "-rl", here / part, prefix], check=False, capture_output=True)
-        if linked.returncode:
-            subprocess.run(["cp", "-r", here / part, prefix], check=True)
+    subprocess.run(["cp", "-r", here / "etc", prefix], check=True)
+    # Nothing is changed below share, so that links will do where the file system is the same.
+    if subprocess.run(["cp", "-rl", here / "share", prefix], check=False, capture_output=True).returncode:
+        subprocess.run(["cp", "-r", here / "share", prefix], check=True)
     for script in (here / "bin").iterdir():
         first, _, rest = script.read_bytes().partition(b"\n")
         if first.startswith(b"#!") and b"python" in first and not (prefix / "bin" / script.name).exists():
@@ -223,7 +223,8 @@ def wait_for(url, hub, log):
             if requests.get(f"{url}/hub/login", timeout=5).ok:
                 return
         except requests.ConnectionError:
-            time.sleep(0.3)
+            pass
+        time.sleep(0.3)
     raise RuntimeError(f"the hub did not start:\n{log.read_text()[-3000:]}")
 
 

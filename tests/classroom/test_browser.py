@@ -44,7 +44,7 @@ def listed(page, part, button):
 def compute(page, expression):
     """What a cell of a new notebook shows."""
     page.locator(".jp-LauncherCard", has_text="Python 3").first.click()
-    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()  # before, the cell would be dropped
     page.locator(".jp-Notebook .cm-content").first.click()
     page.keyboard.type(expression)
     page.keyboard.press("Shift+Enter")
