@@ -59,19 +59,23 @@ check: install
 demo: install
 	$(BIN)/coursekit demo
 
-# Debian's Chromium, with a font that has ✓ and ×; as root, apt brings them.
+# What is missing, apt brings where root asks; only that, since npm may be here from elsewhere and then apt's own would not go in.
+# Debian's Chromium needs a font that has ✓ and ×.
 CHROMIUM := { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
+NPM := command -v npm >/dev/null
+apt = { [ "$$(id -u)" = 0 ] && apt-get update && apt-get install -y $(1); } >/dev/null 2>&1 || true
 
 browser: install
-	@$(CHROMIUM) || [ "$$(id -u)" != 0 ] || { apt-get update && apt-get install -y chromium fonts-dejavu-core; } >/dev/null 2>&1 || true
+	@$(CHROMIUM) || $(call apt,chromium fonts-dejavu-core)
 	@$(CHROMIUM) || { echo "No Chromium or Chrome on PATH. On Debian: apt install chromium fonts-dejavu-core" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/browser
 
 # Real users, who are removed afterwards: only root can make them.
 classroom: install
 	@[ "$$(id -u)" = 0 ] || { echo "A class needs root, who can make users: sudo make classroom" >&2; exit 1; }
-	@{ $(CHROMIUM) && command -v npm >/dev/null; } || { apt-get update && apt-get install -y npm chromium fonts-dejavu-core; } >/dev/null 2>&1 || true
-	@command -v npm >/dev/null || { echo "No npm on PATH, which fetches the hub's proxy. On Debian or Ubuntu: apt install npm" >&2; exit 1; }
+	@$(NPM) || $(call apt,npm)
+	@$(NPM) || { echo "No npm on PATH, which fetches the hub's proxy. On Debian or Ubuntu: apt install npm" >&2; exit 1; }
+	@$(CHROMIUM) || $(call apt,chromium fonts-dejavu-core)
 	@$(CHROMIUM) || { echo "No Chromium or Chrome on PATH. On Debian: apt install chromium fonts-dejavu-core" >&2; exit 1; }
 	$(BIN)/python -m pytest -m classroom tests/classroom
 

@@ -40,8 +40,8 @@ class Terminal:
     """A bar on stderr where that is a terminal, and a line an epoch on stdout."""
 
     def __init__(self) -> None:
-        width = shutil.get_terminal_size().columns  # 80 where it is not known, for which tqdm shows nothing
-        self.bar = tqdm(disable=not sys.stderr.isatty(), leave=False, unit="batch", ncols=width)
+        width, height = shutil.get_terminal_size()  # 80, 24 for one that does not say, where tqdm would show nothing
+        self.bar = tqdm(disable=not sys.stderr.isatty(), leave=False, unit="batch", ncols=width, nrows=height)
 
     def batch(self, done: int, total: int, loss: float) -> None:
         if self.bar.total is None:  # a run that goes on starts its bar, and its estimate, where it stands

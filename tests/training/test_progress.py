@@ -1,6 +1,9 @@
 """What is seen of a run: plain lines, a bar where there is a terminal, one live output in a notebook, TensorBoard."""
 
-import io
+import contextlib
+import os
+import re
+import subprocess
 import sys
 
 import pytest
@@ -26,16 +29,38 @@ def test_a_line_an_epoch_where_there_is_no_terminal(capsys):
     assert shown.err == ""
 
 
-def test_a_bar_in_a_terminal(capsys, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+IN_A_TERMINAL = """
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+from coursekit import training
+data = TensorDataset(torch.rand(8, 3, 8, 8), torch.zeros(8, 8, 8, dtype=torch.int64))
+training.fit(nn.Conv2d(3, 2, 1), data, data, epochs=2, batch_size=2)
+"""
 
-    monkeypatch.setattr(sys, "stderr", Terminal())
-    history = run()
-    assert capsys.readouterr().out == f"{history}\n"
-    assert "8/8 [" in sys.stderr.getvalue()
-    assert ", loss 0." in sys.stderr.getvalue()
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(24, 80), (0, 0)], ids=["as usual", "of unknown size"])
+def test_a_bar_in_a_terminal(size):
+    """In a real one; one that does not know its size is what `script` and `docker exec` give."""
+    pty = pytest.importorskip("pty", reason="a pseudo-terminal needs Unix")
+    termios = pytest.importorskip("termios")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, size)
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL], stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # what the end of a terminal is on Linux
+        while read := os.read(ours, 4096):
+            shown += read
+    os.close(ours)
+    assert process.wait() == 0, shown.decode()
+    bars = re.findall(r"\d/8 \[.*, loss \d\.\d{3}\]", shown.decode().replace("\r", "\n"))
+    lines = re.findall(r"^epoch (\d), loss .* s$", shown.decode().replace("\r", "\n"), flags=re.MULTILINE)
+    assert bars[-1].startswith("8/8")
+    assert lines == ["1", "2"]
 
 
 def test_nothing_where_nothing_is_wanted(capsys):
