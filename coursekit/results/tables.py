@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from coursekit.results.experiments import EXPERIMENTS, Column, Experiment, Row
 from coursekit.results.records import RUNS, path_of, read
@@ -37,7 +37,7 @@ class Measured:
         if self.spread is None:
             return None
         count = len(self.values)
-        half = float(student.ppf((1 + CONFIDENCE) / 2, count - 1)) * self.spread / sqrt(count)
+        half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * self.spread / sqrt(count)
         return self.mean - half, self.mean + half
 
 

@@ -1,7 +1,7 @@
 """Lectures in CI: nbval over all twelve in warm kernels, against the same command with Jupyter's own.
 
 Every cell of every lecture runs; what a kernel costs before its first cell, and what a lecture computes, both count.
-The start of the warm process counts too, one for each lecture that runs at a time.
+The start of the warm process counts too.
 """
 
 import os
@@ -43,7 +43,7 @@ def stock():
 
 @pytest.mark.parametrize("at_a_time", [1, 2])
 def test_all_lectures(measured, stock, at_a_time):
-    options = ["-n", str(at_a_time), "--dist", "loadfile"] if at_a_time > 1 else []
+    options = ["-p", "tests.notebooks.warm", *(["-n", str(at_a_time), "--dist", "loadfile"] if at_a_time > 1 else [])]
     topic = f"nbval, {at_a_time} at a time"
 
     def ours():

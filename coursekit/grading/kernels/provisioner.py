@@ -5,43 +5,51 @@ import atexit
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import LocalProvisioner
 
+SHARED = "COURSEKIT_WARM_KERNELS"
+"""Names, in the environment, where another process shares its warm one."""
+
 
 class _Warm:
-    """The warm process of this one, started for the first kernel and again when course code has changed."""
+    """The warm process: a shared one, or one's own, started when it is first asked and when course code has changed."""
 
-    process: subprocess.Popen[str] | None = None
-    address = ""
+    process: subprocess.Popen[bytes] | None = None
+
+    def __init__(self) -> None:
+        self.address = os.environ.get(SHARED, "")
 
     def connect(self) -> socket.socket:
-        if self.process is None or self.process.poll() is not None:
+        """A connection, answered once the process is warm; FileNotFoundError or ConnectionError where it is gone."""
+        if not self.address:
             self.start()
         client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         client.connect(self.address)
         return client
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "coursekit.grading.kernels.server"],
-            stdin=subprocess.PIPE,  # its end is the end of the server and its kernels
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError("the warm process for kernels did not start")
-        self.address = json.loads(line)["address"]
+        """The process gets its door from here, where one can knock before it is warm."""
+        self.address = str(Path(tempfile.mkdtemp(prefix="coursekit-kernels-"), "control"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
+            door.bind(self.address)
+            door.listen()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "coursekit.grading.kernels.server", str(door.fileno())],
+                stdin=subprocess.PIPE,  # its end is the end of the server and its kernels
+                stdout=subprocess.DEVNULL,
+                pass_fds=[door.fileno()],
+                start_new_session=True,
+            )
 
     def stop(self) -> None:
         if self.process and self.process.stdin:
@@ -49,11 +57,18 @@ class _Warm:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout=5)
             self.process.kill()
-        self.process = None
+            shutil.rmtree(Path(self.address).parent, ignore_errors=True)  # if it was killed before it could
+        self.process, self.address = None, ""
 
 
 _warm = _Warm()
 atexit.register(_warm.stop)
+
+
+def share() -> None:
+    """Start the warm process, without waiting for it, for this process and for all that it starts from now on."""
+    _warm.start()
+    os.environ[SHARED] = _warm.address
 
 
 class WarmProvisioner(LocalProvisioner):
@@ -138,11 +153,14 @@ def _is_this_python(command: str) -> bool:
 
 def _ask_for_kernel(request: dict[str, Any]) -> tuple[socket.socket, int]:
     for _ in range(2):
-        client = _warm.connect()
-        socket.send_fds(client, [json.dumps(request).encode()], [1, 2])
-        answer = json.loads(client.recv(1000))
-        if "process" in answer:
-            return client, answer["process"]
-        client.close()
-        _warm.stop()  # the course's code has changed since it was imported there
-    raise RuntimeError("the course's files change while kernels are started from them")
+        with contextlib.suppress(FileNotFoundError, ConnectionError):  # it is gone, or could not start
+            client = _warm.connect()
+            socket.send_fds(client, [json.dumps(request).encode()], [1, 2])
+            answer = json.loads(client.recv(1000) or "{}")
+            if "process" in answer:
+                return client, answer["process"]
+            client.close()
+        _warm.stop()  # the course's code may have changed since it was imported there
+    raise RuntimeError(
+        "no kernel came of the warm process, begun twice: it does not start, or the course's files change"
+    )

@@ -8,36 +8,28 @@ import json
 import os
 import random
 import select
+import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import coursekit
 
 _LONGEST = 2**18
 
 
-def main() -> None:
-    """Say on standard output where to connect, then serve until standard input ends."""
-    # First, so that a file which changes while it is imported counts as changed.
-    versions = _versions()
-    _warm_up()
-    os.environ["COURSEKIT_WARM_SECONDS"] = f"{time.process_time():.2f}"  # what each kernel is spared
-    home = Path(tempfile.mkdtemp(prefix="coursekit-kernels-"))
-    address = home / "control"
+def main(door: socket.socket) -> None:
+    """Answer who knocks, until standard input ends."""
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
-            door.bind(str(address))
-            door.listen()
-            print(json.dumps({"address": str(address)}), flush=True)
-            _serve(door, versions)
+        versions = _versions()  # first, so that a file which changes while it is imported counts as changed
+        _warm_up()
+        os.environ["COURSEKIT_WARM_SECONDS"] = f"{time.process_time():.2f}"  # what each kernel is spared
+        _serve(door, versions)
     finally:
-        address.unlink(missing_ok=True)
-        home.rmdir()
+        shutil.rmtree(Path(door.getsockname()).parent, ignore_errors=True)
 
 
 def _versions() -> dict[str, int]:
@@ -64,6 +56,7 @@ def _warm_up() -> None:
     import coursekit.metrics
     import coursekit.models
     import coursekit.ops
+    import coursekit.results
     import coursekit.training
     from coursekit.exercises import ASSIGNMENTS, load
 
@@ -80,45 +73,59 @@ def _warm_up() -> None:
 
 def _serve(door: socket.socket, versions: dict[str, int]) -> None:
     """Each connection is one kernel: when its client hangs up, the kernel ends; when the kernel ends, it is told so."""
-    kernels: dict[socket.socket, int] = {}
+    kernels: dict[socket.socket, _Kernel] = {}
     while True:
-        ready, _, _ = select.select([sys.stdin, door, *kernels], [], [], 0.2)
-        for child, code in _ended():
-            for client in [c for c, process in kernels.items() if process == child]:
-                with contextlib.suppress(OSError):
-                    client.send(json.dumps({"code": code}).encode())
-                client.close()
-                del kernels[client]
+        ends = {kernel.end: client for client, kernel in kernels.items()}
+        ready, _, _ = select.select([sys.stdin, door, *kernels, *ends], [], [])
+        for client in [ends[end] for end in ready if end in ends]:
+            _, status = os.waitpid(kernels[client].process, 0)
+            with contextlib.suppress(OSError):
+                client.send(json.dumps({"code": os.waitstatus_to_exitcode(status)}).encode())
+            _forget(client, kernels)
         if sys.stdin in ready:
             break
-        for client in [c for c in kernels if c in ready]:
-            _kill(kernels.pop(client))
-            client.close()
+        for client in [client for client in kernels if client in ready]:
+            _kill(kernels[client].process)
+            os.waitpid(kernels[client].process, 0)
+            _forget(client, kernels)
         if door in ready:
             client, _ = door.accept()
             request, descriptors = _receive(client)
-            if _versions() != versions:
-                client.send(json.dumps({"stale": True}).encode())
+            if request and _versions() == versions:
+                process = _fork(json.loads(request), descriptors, client, (door, *kernels))
+                kernels[client] = _Kernel(process, os.pidfd_open(process))
+            else:  # who asked has gone, or shall ask a process that knows the course's code as it is now
                 client.close()
-            else:
-                kernels[client] = _fork(request, descriptors, (door, client, *kernels))
-                client.send(json.dumps({"process": kernels[client]}).encode())
             for descriptor in descriptors:
                 os.close(descriptor)
-    for process in kernels.values():
-        _kill(process)
+    for kernel in kernels.values():
+        _kill(kernel.process)
 
 
-def _receive(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
+class _Kernel(NamedTuple):
+    process: int
+    end: int
+    """A descriptor that is ready to be read when the process has ended."""
+
+
+def _forget(client: socket.socket, kernels: dict[socket.socket, _Kernel]) -> None:
+    os.close(kernels.pop(client).end)
+    client.close()
+
+
+def _receive(client: socket.socket) -> tuple[bytes, list[int]]:
     data, ancillary, _, _ = client.recvmsg(_LONGEST, socket.CMSG_SPACE(8))
     descriptors = array.array("i")
     for _, kind, content in ancillary:
         if kind == socket.SCM_RIGHTS:
             descriptors.frombytes(content)
-    return json.loads(data), list(descriptors)
+    return data, list(descriptors)
 
 
-def _fork(request: dict[str, Any], descriptors: list[int], open_sockets: tuple[socket.socket, ...]) -> int:
+def _fork(
+    request: dict[str, Any], descriptors: list[int], client: socket.socket, others: tuple[socket.socket, ...]
+) -> int:
+    """The kernel's process, which tells its client so as soon as it listens: who asks it before then waits longer."""
     child = os.fork()
     if child:
         return child
@@ -126,7 +133,7 @@ def _fork(request: dict[str, Any], descriptors: list[int], open_sockets: tuple[s
     try:
         os.setsid()
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a kernel does not outlive the warm process
-        for sock in open_sockets:
+        for sock in others:
             sock.close()
         nothing = os.open(os.devnull, os.O_RDONLY)
         for number, descriptor in enumerate([nothing, *descriptors]):
@@ -137,7 +144,7 @@ def _fork(request: dict[str, Any], descriptors: list[int], open_sockets: tuple[s
         os.chdir(request["folder"])
         sys.argv = [*request["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"]
         _as_if_fresh(request["folder"])
-        code = _run_kernel()
+        code = _run_kernel(client)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
     finally:
@@ -163,22 +170,15 @@ def _as_if_fresh(folder: str) -> None:
     plt._backend_mod = None
 
 
-def _run_kernel() -> int:
-    from ipykernel import kernelapp
+def _run_kernel(client: socket.socket) -> int:
+    from ipykernel.kernelapp import IPKernelApp
 
-    kernelapp.launch_new_instance()
+    kernel = IPKernelApp.instance()
+    kernel.initialize()
+    client.send(json.dumps({"process": os.getpid()}).encode())
+    client.close()
+    kernel.start()
     return 0
-
-
-def _ended() -> list[tuple[int, int]]:
-    found = []
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            child, status = os.waitpid(-1, os.WNOHANG)
-            if not child:
-                break
-            found.append((child, os.waitstatus_to_exitcode(status)))
-    return found
 
 
 def _kill(process: int) -> None:
@@ -187,4 +187,4 @@ def _kill(process: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(socket.socket(fileno=int(sys.argv[1])))

@@ -1,6 +1,7 @@
 """Warm kernels, through Jupyter's own client: they behave like fresh ones."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,6 +119,40 @@ def test_changed_course_code_is_not_served_stale(kernel):
     other = Kernel()
     assert provisioner._warm.process.pid != before
     other.close()
+
+
+def test_one_warm_process_serves_others_that_are_started_later(monkeypatch):
+    monkeypatch.setattr(provisioner, "_warm", provisioner._Warm())
+    monkeypatch.setenv(provisioner.SHARED, "")  # to be restored
+    provisioner.share()
+    ask = (
+        "from jupyter_client.manager import start_new_kernel\n"
+        "manager, client = start_new_kernel(kernel_name='python3')\n"
+        "client.execute_interactive('import os; print(os.getppid())')\n"
+        "client.stop_channels(); manager.shutdown_kernel(now=True)\n"
+    )
+    environment = {**os.environ, "JUPYTER_DEFAULT_PROVISIONER_NAME": "coursekit-warm"}
+
+    def parent():
+        run = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, env=environment, check=True)
+        return int(run.stdout)
+
+    first = provisioner._warm.process.pid
+    assert parent() == first
+    assert parent() == first
+    provisioner._warm.process.kill()
+    provisioner._warm.process.wait()
+    assert parent() != first  # one of its own
+    provisioner._warm.stop()
+
+
+def test_a_warm_process_that_cannot_start_is_said(monkeypatch):
+    warm = provisioner._Warm()
+    monkeypatch.setattr(provisioner, "_warm", warm)
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    request = {"arguments": [], "environment": {}, "folder": "."}
+    with pytest.raises(RuntimeError, match="begun twice"):
+        provisioner._ask_for_kernel(request)
 
 
 def test_kernels_do_not_outlive_who_started_them():
