@@ -47,9 +47,10 @@ lab: install
 test demo browser classroom gate seeds bench: export OMP_NUM_THREADS ?= 1
 
 # The notebooks run in warm kernels, which have torch imported (on Linux; elsewhere these are ordinary ones), two at a time.
+# They have no use for Hypothesis, which takes each of pytest's processes a second to load.
 test: check
 	$(BIN)/python -m pytest
-	JUPYTER_DEFAULT_PROVISIONER_NAME=coursekit-warm $(BIN)/python -m pytest -p tests.notebooks.warm -p tests.notebooks.cards -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=180 lectures solutions
+	JUPYTER_DEFAULT_PROVISIONER_NAME=coursekit-warm $(BIN)/python -m pytest -p no:hypothesispytest -p tests.notebooks.warm -p tests.notebooks.cards -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=180 lectures solutions
 
 check: install
 	$(BIN)/ruff check
