@@ -3,7 +3,10 @@
 import hashlib
 import json
 import os
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -61,6 +64,37 @@ def boxes_left(server):
 def test_the_bank_is_large():
     assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
     assert len([attack for attack in ATTACKS if attack.family != "honest"]) >= 40
+
+
+WITHOUT_THE_BAN = """
+import json, os
+from dataclasses import replace
+import torch
+from torch import nn
+from torch.nn import functional as F
+from attacks.prying import FORBIDDEN
+from coursekit import exercises
+from coursekit.exercises.judge import judge
+exercise = replace(exercises.load("01_unpooling").exercises["max_pool_with_indices"], forbids=())
+for how, code in FORBIDDEN.items():
+    if not os.fork():
+        space = {"torch": torch, "nn": nn, "F": F}
+        exec(code, space)
+        score = judge(exercise, space["max_pool_with_indices"], 0).score
+        print(json.dumps([how, score]), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_what_is_forbidden_would_earn_points_without_the_ban():
+    """An attack that fails by itself proves nothing."""
+    command = [sys.executable, "-W", "ignore", "-c", WITHOUT_THE_BAN]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent, process_group=0) as judged:
+        earned = dict(json.loads(judged.stdout.readline()) for _ in prying.FORBIDDEN)
+        os.killpg(judged.pid, signal.SIGKILL)  # with what they have forked
+    assert set(earned) == set(prying.FORBIDDEN)
+    assert min(earned.values()) >= 3.5, earned  # from another process no gradient comes back
 
 
 @pytest.mark.parametrize("attack", [pytest.param(a, id=f"{a.family}: {a.name}") for a in ATTACKS])

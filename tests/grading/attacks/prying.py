@@ -25,11 +25,16 @@ FORBIDDEN = {
     "def max_pool_with_indices(x, k):\n    sys.setprofile(None)\n"
     "    with _disable_current_modes(), torch._C.DisableTorchFunction():\n"
     "        return F.max_pool2d(x, k, return_indices=True)",
-    "scripted": "@torch.jit.script\ndef pooled(x, k: int):\n"
-    "    return torch.max_pool2d_with_indices(x, [k, k], [k, k])\n"
-    "def max_pool_with_indices(x, k):\n    return pooled(x, k)",
+    "scripted": "unit = torch.jit.CompilationUnit('def pooled(x, k: int):\\n'\n"
+    "    '    return torch.ops.aten.max_pool2d_with_indices(x, [k, k], [k, k])\\n')\n"
+    "def max_pool_with_indices(x, k):\n    return unit.pooled(x, k)",
     "on another kind of tensor": "def max_pool_with_indices(x, k):\n"
-    "    y = F.max_pool2d(x.detach().to_mkldnn(), k).to_dense()\n    return y, y.long()",
+    "    n, c, h, w = x.shape\n"
+    "    largest = F.max_pool2d(x.detach().float().to_mkldnn(), k).to_dense()\n"
+    "    windows = x.view(n, c, h // k, k, w // k, k).transpose(3, 4).flatten(-2)\n"
+    "    at = (windows - largest[..., None]).abs().argmin(-1)\n"
+    "    rows, columns = torch.arange(h // k)[:, None] * k + at // k, torch.arange(w // k) * k + at % k\n"
+    "    return windows.gather(-1, at[..., None])[..., 0], rows * w + columns",
     "in a process": "import os, pickle\n"
     "def max_pool_with_indices(x, k):\n    r, w = os.pipe()\n"
     "    if not os.fork():\n"
@@ -49,10 +54,11 @@ FORBIDDEN = {
     "code = ops.max_pool_with_indices.__code__.replace(co_filename='mine')\n"
     "copy = types.FunctionType(code, ops.max_pool_with_indices.__globals__)\n"
     "def max_pool_with_indices(x, k):\n    return copy(x, k)",
-    "by a function found in memory": "import gc\n"
+    "by a function found in memory": "import gc, types\nfrom coursekit import ops\n"
     "def max_pool_with_indices(x, k):\n"
     "    for f in gc.get_objects():\n"
-    "        if getattr(f, '__name__', '') == 'max_pool_with_indices' and f is not max_pool_with_indices:\n"
+    "        if type(f) is types.FunctionType and f.__name__ == 'max_pool_with_indices' and f is not "
+    "max_pool_with_indices:\n"
     "            return f(x, k)",
     "by the library's file, executed": "import coursekit.ops.unpooling as u\n"
     "space = {}\n"
