@@ -27,6 +27,7 @@ c.CourseDirectory.feedback_directory = "grading/feedback"
 (root / "grading").mkdir(exist_ok=True)
 c.CourseDirectory.db_url = os.environ.get("COURSEKIT_GRADEBOOK", f"sqlite:///{root / 'grading' / 'gradebook.db'}")
 
+c.ExchangeFactory.collect = "coursekit.grading.collect.Collect"
 c.ZipCollectApp.downloaded_directory = "grading/downloaded"
 c.FileNameCollectorPlugin.named_regexp = r".*/(?P<student_id>[^/]+)/(?P<file_id>[^/]+)$"
 

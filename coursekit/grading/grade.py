@@ -80,11 +80,11 @@ class Course:
             submission = Submission(path.parent.name)
             for name, master in masters.items():
                 file = path / f"{name}.ipynb"
-                if file.is_file():
-                    rebuilt = rebuild(master, read_sent(file))
-                    submission.sheets[name] = read_sheet(rebuilt.notebook, assignment, instructors_seed())
-                    submission.findings[name] = rebuilt.findings
-                    submission.texts[name] = [cell.source for cell in rebuilt.notebook.cells]
+                _stand_in_for(file)
+                rebuilt = rebuild(master, read_sent(file))
+                submission.sheets[name] = read_sheet(rebuilt.notebook, assignment, instructors_seed())
+                submission.findings[name] = rebuilt.findings
+                submission.texts[name] = [cell.source for cell in rebuilt.notebook.cells]
             found.append(submission)
         if not found:
             raise RuntimeError(f"nothing was handed in for {assignment}: no {folder}")
@@ -169,6 +169,28 @@ class Course:
             time.sleep(seconds)
         lines = [line for line in told.strip().splitlines() if line.strip()]
         return lines[-1] if lines else told
+
+
+def _stand_in_for(file: Path) -> None:
+    """Put an empty file where a notebook is missing: nbgrader would go past it, and an earlier mark would stay."""
+    if file.is_file():
+        return
+    if file.is_dir():
+        file.rename(file.with_suffix(".folder"))
+    else:
+        file.unlink(missing_ok=True)  # a pipe, or a link to nothing
+    file.touch()
+
+
+def _stand_in_for(file: Path) -> None:
+    """Put an empty file where a notebook is missing: nbgrader would go past it, and an earlier mark would stay."""
+    if file.is_file():
+        return
+    if file.is_dir():
+        file.rename(file.with_suffix(".folder"))
+    else:
+        file.unlink(missing_ok=True)  # a pipe, or a link to nothing
+    file.touch()
 
 
 def grade(

@@ -66,6 +66,10 @@ def read_sent(file: Path) -> bytes:
 
 def _read(sent: bytes) -> list[_Cell]:
     """The cells of a notebook, as far as they are any. Raises ValueError with a sentence for what is no notebook."""
+    if not sent:
+        raise ValueError("The notebook is missing or empty.")
+    if not sent:
+        raise ValueError("The notebook is missing or empty.")
     if len(sent) > MOST_BYTES:
         raise ValueError(f"The notebook has {len(sent) / 2**20:.0f} MB; {MOST_BYTES // 2**20} are allowed.")
     try:

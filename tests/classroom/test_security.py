@@ -60,6 +60,18 @@ def test_nobody_hands_in_for_another(classroom, graded):
     assert "lexists" in (collected / classroom.ben.name / place).read_text()
 
 
+def test_what_is_handed_in_as_a_link_or_a_pipe_is_not_collected(classroom, graded, secrets):
+    """Who knows where the exchange is needs no `nbgrader submit`, and the instructor may read what the link shows."""
+    inbound = classroom.exchange / "segmentation" / "inbound"
+    folder = inbound / f"{classroom.ben.name}+{graded.assignment}+2099-01-01 00:00:00 UTC+mine"
+    classroom.ben.run("mkdir", folder)
+    classroom.ben.run("ln", "-s", secrets["its solutions"], folder / f"{graded.assignment}.ipynb")
+    classroom.ben.run("mkfifo", folder / "pipe")
+    classroom.teacher.nbgrader(f"collect {graded.assignment} --update", folder="segmentation")
+    collected = classroom.teacher.home / "segmentation" / "grading" / "submitted" / classroom.ben.name
+    assert list((collected / graded.assignment).iterdir()) == []
+
+
 def test_only_the_class_gets_in(classroom):
     assert "/hub/login" not in classroom.ben.log_in().get(f"{classroom.url}/hub/home").url
     assert "/hub/login" in classroom.passer_by.log_in().get(f"{classroom.url}/hub/home").url

@@ -124,6 +124,40 @@ def test_a_link_to_somebody_else_s_notebook_gets_0(course):
     assert points(course) == {"ada": 2.0, "ben": 0.0}
 
 
+@pytest.mark.parametrize("command", ["coursekit grade", "nbgrader autograde"])
+def test_modules_handed_in_beside_the_notebook_are_not_run(course, tmp_path, command):
+    """Python looks first where it runs: a submission may hold a torch or a coursekit of its own."""
+    right, wrong = hand_in(course, "ada", NEAREST), hand_in(course, "ben", KINDS["wrong"][0])
+    names = ("coursekit/__init__", "torch/__init__", "numpy", "json", "sitecustomize", "nbgrader_config", "conftest")
+    for folder in (right.parent, wrong.parent):
+        for name in names:
+            module = folder / f"{name}.py"
+            module.parent.mkdir(exist_ok=True)
+            module.write_text(f"open({str(tmp_path / 'run')!r}, 'a').write({name!r})\nraise SystemExit\n")
+        (folder / "ipython_config.py").write_text("c.InteractiveShellApp.exec_lines = ['raise SystemExit']\n")
+    ran = subprocess.run([sys.executable, "-m", *command.split(), ASSIGNMENT], cwd=course.root, check=False)
+    assert ran.returncode == 0
+    assert points(course) == {"ada": 2.0, "ben": 0.0}
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [os.mkfifo, os.mkdir, lambda file: file.symlink_to("nothing"), lambda file: file.with_stem("renamed").touch()],
+    ids=["a pipe that nobody fills", "a folder", "a link to nothing", "another name"],
+)
+def test_a_notebook_that_is_missing_gets_0_in_place_of_an_earlier_mark(course, make):
+    file = hand_in(course, "ada", NEAREST)
+    hand_in(course, "ben", NEAREST)
+    grade(ASSIGNMENT, course.root, QUIET)
+    assert points(course) == {"ada": 2.0, "ben": 2.0}
+    file.unlink()
+    make(file)
+    outcome = grade(ASSIGNMENT, course.root, QUIET)
+    assert (outcome.recorded, outcome.failed) == (["ada"], {})
+    assert points(course) == {"ada": 0.0, "ben": 2.0}
+
+
 def test_a_changed_written_answer_reaches_the_marker(course):
     file = hand_in(course, "ada", NEAREST)
     grade(ASSIGNMENT, course.root, QUIET)

@@ -17,7 +17,7 @@ def _(sent):
     return sent[: len(sent) // 2]
 
 
-@malformed.file("empty file", {}, "not JSON")
+@malformed.file("empty file", {}, "missing or empty")
 def _(sent):
     return b""
 
