@@ -73,11 +73,13 @@ class ExerciseReport:
         rows = "".join(_row(check, self.verdict) for check in self.checks)
         verdict = f"<p><strong>{escape(self.verdict)}</strong></p>" if self.verdict else ""
         return (
+            # An answer's own words stand in it, which MathJax would read as TeX.
+            "<div class='tex2jax_ignore mathjax_ignore'>"
             f"<table><caption style='text-align:left'><strong>{escape(self.name)}</strong>: "
             f"{self.score:g} of {self.max_score:g} points</caption>"
             "<thead><tr><th scope='col'></th><th scope='col' style='text-align:left'>check</th>"
             "<th scope='col' style='text-align:left'>what was seen</th><th scope='col'>points</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>{verdict}"
+            f"<tbody>{rows}</tbody></table>{verdict}</div>"
         )
 
 

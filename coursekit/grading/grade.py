@@ -182,17 +182,6 @@ def _stand_in_for(file: Path) -> None:
     file.touch()
 
 
-def _stand_in_for(file: Path) -> None:
-    """Put an empty file where a notebook is missing: nbgrader would go past it, and an earlier mark would stay."""
-    if file.is_file():
-        return
-    if file.is_dir():
-        file.rename(file.with_suffix(".folder"))
-    else:
-        file.unlink(missing_ok=True)  # a pipe, or a link to nothing
-    file.touch()
-
-
 def grade(
     assignment: str,
     root: Path,

@@ -19,6 +19,7 @@ from coursekit.grading.submission import is_known, mark
 
 MOST_BYTES = 64 * 2**20
 _MOST_TEXT = 200_000
+_UNSEEN = "\N{WORD JOINER}"
 NOTE, LEFT_OUT = "submission-note", "submission-left-out"
 
 
@@ -68,8 +69,6 @@ def _read(sent: bytes) -> list[_Cell]:
     """The cells of a notebook, as far as they are any. Raises ValueError with a sentence for what is no notebook."""
     if not sent:
         raise ValueError("The notebook is missing or empty.")
-    if not sent:
-        raise ValueError("The notebook is missing or empty.")
     if len(sent) > MOST_BYTES:
         raise ValueError(f"The notebook has {len(sent) / 2**20:.0f} MB; {MOST_BYTES // 2**20} are allowed.")
     try:
@@ -112,12 +111,18 @@ def _fill(cell: NotebookNode, cells: list[_Cell], findings: list[str]) -> None:
     elif len(source) > _MOST_TEXT:
         findings.append(f"The answer {name} has {len(source):,} characters; {_MOST_TEXT:,} are allowed.")
         return
-    cell.source = _without_tags(source) if cell.cell_type == "markdown" else source
+    cell.source = _disarmed(source) if cell.cell_type == "markdown" else source
 
 
-def _without_tags(text: str) -> str:
-    """An answer in words, in which HTML is text: formgrader shows it to a marker who may change marks."""
-    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
+def _disarmed(text: str) -> str:
+    """An answer in words in which HTML, links and TeX that makes HTML are text: formgrader shows it to its marker.
+
+    A link could run a script at a click, which may change marks; a picture tells another server who reads. What makes
+    them is broken by a character that is not seen. Entities come first: a browser would turn them into all of it.
+    """
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
+    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)
+    return re.sub(r"\](?=[(:])|\\(?=href|class|style|cssId|require)", rf"\g<0>{_UNSEEN}", text)
 
 
 def _left_out(cells: list[_Cell], released: NotebookNode) -> list[str]:

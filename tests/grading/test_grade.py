@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ from contextlib import closing
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from classes import ASSIGNMENT, KINDS, NEAREST, a_class, hand_in, points, results
 from rich.console import Console
 
@@ -292,18 +294,35 @@ def test_grades_for_platforms(course):
         assert {student: got[student] for student in deserves} == deserves
 
 
+HOSTILE = r"""My answer <script>alert('marker')</script> [click](javascript:alert(1)) [again][r] <javascript:alert(3)>
+![seen](https://elsewhere.example/who.png) $\href{javascript:alert(4)}{x}$ &#36;\h&#114;ef{javascript:alert(5)}{x}&#36;
+&#60;img src=x onerror=alert(6)&#62; &#91;entity&#93;&#40;javascript:alert(7)&#41; `a[i](b)`, 1 < 2 & 3 > 2
+
+[r]: javascript:alert(2)
+"""
+
+
 def test_feedback_shows_the_checks_and_nothing_hostile(course):
-    file = hand_in(course, "ada", NEAREST)
+    file = hand_in(course, "ada", "def nearest_unpool(x, scale):\n    raise ValueError(r'$\\href{javascript:0}{x}$')")
     notebook = json.loads(file.read_text())
     for cell in notebook["cells"]:
         if cell["metadata"].get("nbgrader", {}).get("grade_id") == "question":
-            cell["source"] = "My answer <script>alert('marker')</script>"
+            cell["source"] = HOSTILE
     notebook["cells"].append(
         {"cell_type": "markdown", "id": "extra", "metadata": {}, "source": "<script>alert('extra')</script>"}
     )
     file.write_text(json.dumps(notebook))
     grade(ASSIGNMENT, course.root, QUIET)
     assert course.api.generate_feedback(ASSIGNMENT, "ada")["success"]
-    html = next((course.root / "grading" / "feedback" / "ada").rglob("*.html")).read_text()
-    assert "2 of 2 points" in html
-    assert "<script>alert" not in html
+    page = next((course.root / "grading" / "feedback" / "ada").rglob("*.html")).read_text()
+    assert "0 of 2 points" in page
+    shown = BeautifulSoup(page, "html.parser")
+    answer = [part for part in shown.find_all("div") if part.get_text().strip().startswith("My answer")][-1]
+    assert {part.name for part in answer.find_all()} <= {"p", "code", "a"}
+    assert all(link["href"].startswith("https://") for link in answer.find_all("a"))  # plain to see where it leads
+    assert "1 < 2 & 3 > 2" in answer.get_text()
+    assert not [script for script in shown.find_all("script") if "alert(" in script.get_text()]
+    told = shown.find_all(string=re.compile(r"\\href"))
+    assert told
+    for text in told:  # where MathJax does not look
+        assert text.find_parent("pre") or text.find_parent(class_="mathjax_ignore"), text
