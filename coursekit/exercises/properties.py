@@ -20,7 +20,7 @@ def add_good_manners(
     arguments: Callable[[Draw], tuple[Any, ...]],
     learned: tuple[int, ...] = (0,),
 ) -> None:
-    """Add the check for dtype, gradient and side effects, and the three mistakes that belong to it.
+    """Add the check for dtype, gradient and side effects, and the four mistakes that belong to it.
 
     Args:
         reference: a right answer; differentiable in the arguments `learned`.
@@ -52,15 +52,38 @@ def add_good_manners(
             x.zero_()
         return result
 
-    for mistake in (always_float32, cut_from_the_graph, changes_its_input):
+    for mistake in (always_float32, in_float32_by(reference), cut_from_the_graph, changes_its_input):
         exercise.mistake(mistake, right_values=True)
 
 
-def keeps_dtype(answer: Answer, *case: Any) -> None:
-    """float64 in, float64 out: all floating arguments are given in double precision."""
+def in_float32_by(reference: Callable[..., Any]) -> Callable[..., Any]:
+    """The mistake of a right answer that takes its first argument through float32."""
+
+    def computed_in_float32(x: Tensor, *args: Any, **options: Any) -> Any:
+        """A float64 input passes through float32: no `.float()`, and new tensors with the dtype of the input."""
+        result = reference(x.float().to(x.dtype), *args, **options)
+        return _map_first(result, lambda values: values.float().to(values.dtype))
+
+    return computed_in_float32
+
+
+def keeps_dtype(answer: Answer, *case: Any, position: int = 0) -> None:
+    """float64 in, float64 out, and to its precision: all floating arguments are given in double precision.
+
+    The one at `position` twice, different by so little that in float32 it would be the same.
+    """
     args, options = expect.split(_doubled(case))
-    result = _first(answer(*args, **options))
-    expect.dtype(result, torch.float64, "the result for a float64 input", "always_float32")
+    given = args[position].float().double()
+    first, second = (
+        _first(answer(*args[:position], x, *args[position + 1 :], **options)) for x in (given, given * (1 - 1e-10))
+    )
+    expect.dtype(first, torch.float64, "the result for a float64 input", "always_float32")
+    expect.that(
+        not torch.equal(first, second),
+        "the result for a float64 input stays the same when the input becomes smaller by 1e-10 of itself: "
+        "somewhere it passes through float32",
+        "computed_in_float32",
+    )
 
 
 def lets_gradients_through(answer: Answer, reference: Callable[..., Any], *case: Any, position: int = 0) -> None:

@@ -348,6 +348,11 @@ def _scaled(x, w, *, factor):
             lambda x, w, *, factor: _scaled(x.double().mul_(2), w, factor=factor) / 2, "argument 1", id="in double"
         ),
         pytest.param(lambda x, w, *, factor: _scaled(x, w, factor=factor.fill_(3)), "factor was", id="an option"),
+        pytest.param(
+            lambda x, w, *, factor: _scaled(x.float(), w, factor=factor).to(x.dtype),
+            "float32",
+            id="coarse",
+        ),
     ],
 )
 def test_good_manners_look_at_every_argument(answer, told):

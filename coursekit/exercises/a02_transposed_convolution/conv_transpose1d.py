@@ -57,7 +57,13 @@ def paddings(answer: Answer, draw: Draw) -> None:
 @conv_transpose1d.check(points=0.5)
 def output_paddings(answer: Answer, draw: Draw) -> None:
     """Output padding, without and with padding."""
-    sizes = (2, 3, 2, 0, 1), (draw.integer(4, 6), 4, 3, 2, 1), (4, 5, 3, 1, 2), (draw.integer(3, 5), 3, 4, 2, 3)
+    sizes = (
+        (2, 3, 2, 0, 1),
+        (3, 4, draw.integer(3, 4), 0, 2),
+        (draw.integer(4, 6), 4, 3, 2, 1),
+        (4, 5, 3, 1, 2),
+        (draw.integer(3, 5), 3, 4, 2, 3),
+    )
     cases = (
         _case(draw, length, size, stride=stride, padding=padding, output_padding=extra)
         for length, size, stride, padding, extra in sizes
@@ -210,6 +216,14 @@ def output_padding_ignored(
 ) -> Tensor:
     """The result is the same whatever `output_padding` is."""
     return _torch(x, kernel, stride, padding)
+
+
+@conv_transpose1d.mistake
+def output_padding_needs_padding(
+    x: Tensor, kernel: Tensor, stride: int = 1, padding: int = 0, output_padding: int = 0
+) -> Tensor:
+    """The output padding is forgotten where there is no padding: does one branch of your code leave it out?"""
+    return _torch(x, kernel, stride, padding, output_padding if padding else 0)
 
 
 @conv_transpose1d.mistake

@@ -48,6 +48,9 @@ def _cells(draw: Draw, height: int, width: int, cells: int) -> Tensor:
     return labels
 
 
+_CELLS_OF_ANY_ID = torch.tensor([[1, 1, 0, 0, 2, 0, 0], [1, 1, 0, 0, 0, 0, 0], [0, 0, 0, 3, 3, 0, 0]])
+
+
 def _expect_weights(answer: Answer, *cases: tuple[Any, ...]) -> None:
     expect.as_reference(answer, _weights, *cases, what="the weight map", tolerance=1e-4, any_array=True)
 
@@ -67,7 +70,8 @@ def any_map(answer: Answer, draw: Draw) -> None:
     for cells in (2, 3, draw.integer(4, 5)):
         labels = _cells(draw, draw.integer(9, 11), draw.integer(18, 21), cells)
         cases.append((labels, {"w0": 1.0 + 3 * draw.integer(1, 5), "sigma": 1.5 + draw.integer(0, 2)}))
-    _expect_weights(answer, *cases, (cases[1][0],), (cases[2][0], 4.0, 3.0))
+    large = torch.tensor([0, 256, 300, 1000])[_CELLS_OF_ANY_ID]
+    _expect_weights(answer, *cases, (cases[1][0],), (cases[2][0], 4.0, 3.0), (large.roll(draw.integer(0, 2), 1),))
 
 
 @border_weights.check(points=0.5)
@@ -218,10 +222,16 @@ def sigma_ignored(labels: Tensor, w0: float = 10.0, sigma: float = 5.0) -> Tenso
 
 @border_weights.mistake
 def ids_without_gaps(labels: Tensor, w0: float = 10.0, sigma: float = 5.0) -> Tensor:
-    """The ids are taken for 1, 2, 3, … up to the number of cells; they may be any numbers."""
+    """The ids are taken for 1, 2, 3, … up to the number of cells; they may be any positive numbers."""
     count = len([i for i in labels.unique().tolist() if i])
     kept = labels.where(labels <= count, 0)
     return _weights(kept, w0, sigma).where(labels == 0, 0)
+
+
+@border_weights.mistake
+def ids_in_a_byte(labels: Tensor, w0: float = 10.0, sigma: float = 5.0) -> Tensor:
+    """Large ids change on the way: what becomes of 256 in a type of eight bits?"""
+    return _weights(labels % 256, w0, sigma)
 
 
 def changes_its_input(labels: Tensor, w0: float = 10.0, sigma: float = 5.0) -> Tensor:

@@ -53,7 +53,7 @@ def same_values(answer: Answer, draw: Draw) -> None:
 
 @double_conv.check(points=0.5, needs="same_values")
 def behaves_as_a_module(answer: Answer, draw: Draw) -> None:
-    """Every weight is reached by the gradient, float64 stays float64, the input stays as it is, training or not."""
+    """Each weight is reached by the gradient and used once; float64 and the input stay as they are, training or not."""
     network = build(answer, 3, 4).double()
     x = draw.normal(2, 3, 7, 9, dtype=torch.float64)
     given = x.clone().requires_grad_()
@@ -73,6 +73,10 @@ def behaves_as_a_module(answer: Answer, draw: Draw) -> None:
     in_training = answer.run(network.train(), x.clone())
     expect.close(in_training, before, "the result in training mode", mistake="DropoutBetween")
     expect.close(answer.run(network.eval(), x.clone()), before, "the result after a call in training mode")
+    count, right = sum(sizes(build(answer, 4, 4))), sum(sizes(_Frame(4, 4)))
+    expect.that(count == right, f"double_conv(4, 4) has {count} parameters; {right} are expected")
+    set_weights(build(answer, 3, 4), draw.seed + 1)
+    expect.close(answer.run(network, x.clone()), before, "the result after another block was made and changed")
 
 
 @double_conv.mistake

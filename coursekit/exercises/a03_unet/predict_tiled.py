@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from coursekit.exercises import expect
+from coursekit.exercises import expect, properties
 from coursekit.exercises.answer import Answer
 from coursekit.exercises.draw import Draw
 from coursekit.exercises.exercise import Exercise
@@ -76,8 +76,8 @@ def edge_cases(answer: Answer, draw: Draw) -> None:
     _expect_tiled(answer, *((model, draw.uniform(2, *shape), tile_size) for model, shape, tile_size in cases))
     model, image = small.double(), draw.uniform(2, 21, 26, dtype=torch.float64)
     given = image.clone()
-    result = answer.run(answer.function, model, given, 9)
-    expect.dtype(result, torch.float64, "the prediction for a float64 picture", "always_float32")
+    answer.run(answer.function, model, given, 9)
+    properties.keeps_dtype(answer, model, image, 9, position=1)
     if not torch.equal(given, image):
         raise expect.CheckFailed("the picture was changed by the call", given, image, "changes_its_input")
 
@@ -314,6 +314,11 @@ def always_float32(model: nn.Module, image: Tensor, tile_size: int) -> Tensor:
     return _tiled(model, image, tile_size).float()
 
 
+def computed_in_float32(model: nn.Module, image: Tensor, tile_size: int) -> Tensor:
+    """A float64 picture passes through float32: no `.float()`, and new tensors with the dtype of the picture."""
+    return _tiled(model, image.float().to(image.dtype), tile_size)
+
+
 def changes_its_input(model: nn.Module, image: Tensor, tile_size: int) -> Tensor:
     """The picture is not the same after the call: an assignment wrote into it."""
     result = _tiled(model, image, tile_size)
@@ -321,5 +326,5 @@ def changes_its_input(model: nn.Module, image: Tensor, tile_size: int) -> Tensor
     return result
 
 
-for _mistake in (all_at_once, always_float32, changes_its_input):
+for _mistake in (all_at_once, always_float32, computed_in_float32, changes_its_input):
     predict_tiled.mistake(_mistake, right_values=True)

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from torch import Tensor
+
 from coursekit.exercises import expect
 from coursekit.exercises.answer import Answer, AnswerRaised
 from coursekit.exercises.draw import Draw
@@ -35,11 +38,19 @@ def _valid(draw: Draw, depth: int) -> int:
     return _smallest(depth) + 2**depth * draw.integer(1, 20)
 
 
-def _gives(answer: Answer, cases: Sequence[tuple[int, ...]]) -> None:
+def _gives(answer: Answer, cases: Sequence[tuple[int, ...]]) -> list[object]:
     results = [answer(*case[:1], **({"depth": case[1]} if len(case) > 1 else {})) for case in cases]
     for result, case in zip(results, cases):
         depth = case[1] if len(case) > 1 else 4
         expect.number_close(result, _size(case[0], depth), f"the size left of {case[0]} at depth {depth}", 0)
+    return results
+
+
+def _is_whole(size: object) -> bool:
+    """An int of Python or NumPy, or an array of such."""
+    if isinstance(size, Tensor):
+        return not size.is_floating_point()
+    return isinstance(size, int | np.integer) or (isinstance(size, np.ndarray) and size.dtype.kind in "iu")
 
 
 def _refuses(answer: Answer, cases: list[tuple[int, int]]) -> None:
@@ -65,9 +76,12 @@ def depth_four(answer: Answer, draw: Draw) -> None:
 
 @unet_output_size.check(points=0.5)
 def other_depths(answer: Answer, draw: Draw) -> None:
-    """Other depths, from 1 to 6."""
+    """Other depths, from 1 to 6; a size is an int."""
     depths = [1, 2, 3, 5, 6]
-    _gives(answer, [(_smallest(d), d) for d in depths] + [(_valid(draw, d), d) for d in depths])
+    results = _gives(answer, [(_smallest(d), d) for d in depths] + [(_valid(draw, d), d) for d in depths])
+    for result in results:
+        told = f"a size should be an int; yours is {expect.describe(result)}"
+        expect.that(_is_whole(result), told, "a_size_as_a_float")
 
 
 @unet_output_size.check(points=0.5, needs="depth_four")
@@ -214,3 +228,11 @@ def one_level_too_many(size: int, depth: int = 4) -> int:
 def never_refuses(size: int, depth: int = 4) -> int:
     """Every size gets an answer; some cannot be halved often enough, or leave nothing."""
     return _walk(size, depth)
+
+
+def a_size_as_a_float(size: int, depth: int = 4) -> float:
+    """The sizes are right, but floats: `/` gives a float even where nothing is left over."""
+    return float(_size(size, depth))
+
+
+unet_output_size.mistake(a_size_as_a_float, right_values=True)

@@ -122,7 +122,7 @@ def add_good_manners(
             first.zero_()
         return result
 
-    for mistake in (always_float32, cut_from_the_graph, changes_its_input):
+    for mistake in (always_float32, properties.in_float32_by(reference), cut_from_the_graph, changes_its_input):
         exercise.mistake(mistake, right_values=True)
 
 

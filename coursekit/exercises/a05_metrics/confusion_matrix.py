@@ -81,7 +81,7 @@ def whole_numbers(answer: Answer, draw: Draw) -> None:
     pred, target = _maps(draw, 4, 2, 5, 7)
     target = _with(target, 255, draw)
     properties.leaves_alone(answer, pred, target, 4)
-    expect.dtype(answer(pred, target, 4), torch.int64, "the matrix", "counts_in_floats")
+    expect.dtype(answer(pred, target, 4), torch.int64, "the matrix", "counts_not_int64")
 
 
 def _count(pred: Tensor, target: Tensor, num_classes: int) -> Tensor:
@@ -194,8 +194,8 @@ def summed_over_the_truth(pred: Tensor, target: Tensor, num_classes: int, ignore
     return matrix.sum(0).expand(num_classes, num_classes)
 
 
-def counts_in_floats(pred: Tensor, target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
-    """The counts are not of type int64; float32 stops counting at 16 777 216 pixels."""
+def counts_not_int64(pred: Tensor, target: Tensor, num_classes: int, ignore_index: int = 255) -> Tensor:
+    """The counts are of another type than int64; float32 stops counting at 16 777 216 pixels, int32 at 2³¹."""
     return _reference(pred, target, num_classes, ignore_index).float()
 
 
@@ -206,5 +206,5 @@ def changes_its_input(pred: Tensor, target: Tensor, num_classes: int, ignore_ind
     return matrix
 
 
-for with_right_values in (counts_in_floats, changes_its_input):
+for with_right_values in (counts_not_int64, changes_its_input):
     confusion_matrix.mistake(with_right_values, right_values=True)

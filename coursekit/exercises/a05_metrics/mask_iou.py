@@ -40,7 +40,8 @@ def small_masks(answer: Answer, draw: Draw) -> None:
 def any_shape(answer: Answer, draw: Draw) -> None:
     """Any number of masks on either side, any size; masks that do not meet have 0."""
     cases = []
-    for m, k in ((3, 2), (draw.integer(2, 3), draw.integer(4, 5)), (1, 1)):
+    as_many = draw.integer(2, 4)
+    for m, k in ((3, 2), (draw.integer(2, 3), draw.integer(4, 5)), (1, 1), (as_many, as_many)):
         height, width = draw.integer(4, 6), draw.integer(7, 9)
         a, b = _masks(draw, m, height, width), _masks(draw, k, height, width)
         b[0] = ~a[0]

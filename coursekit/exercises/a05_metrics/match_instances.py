@@ -1,6 +1,7 @@
 """`match_instances(iou, scores, threshold)`: by falling score, each detection takes the best truth still free."""
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from coursekit.exercises import expect, properties
@@ -46,7 +47,7 @@ def _expect(answer: Answer, *cases: tuple[Tensor, Tensor, float]) -> None:
 def three_detections(answer: Answer, draw: Draw) -> None:
     """Three detections and two truths: the printed ones, and others."""
     iou, scores = torch.tensor(PRINTED_IOU), torch.tensor(PRINTED_SCORES)
-    others = [(*_scene(draw, 3, 2), draw.choice((0.3, 0.5, 0.7))) for _ in range(4)]
+    others = [(*_scene(draw, 3, 2), draw.choice((0.3, 0.5, 0.7))) for _ in range(12)]
     _expect(answer, (iou, scores, 0.5), (iou, scores, 0.7), *others)
 
 
@@ -122,7 +123,9 @@ def no_second_choice(iou: Tensor, scores: Tensor, threshold: float) -> Tensor:
 
 @match_instances.mistake
 def first_instead_of_best(iou: Tensor, scores: Tensor, threshold: float) -> Tensor:
-    """A detection takes the first truth that is good enough; it should take the best."""
+    """A detection gets the first truth that is good enough, also where a loop over the truths deals them out; it
+    should take the best.
+    """
     hits = torch.zeros(len(scores), dtype=torch.bool)
     free = torch.ones(iou.shape[1], dtype=torch.bool)
     for d in scores.argsort(descending=True):
@@ -201,6 +204,14 @@ def as_many_pairs_as_possible(iou: Tensor, scores: Tensor, threshold: float) -> 
     for d in scores.argsort(descending=True).tolist():
         hits[d] = place(d, set())
     return hits
+
+
+@match_instances.mistake
+def best_sum_of_ious(iou: Tensor, scores: Tensor, threshold: float) -> Tensor:
+    """The assignment makes the sum of all IoUs as large as it can be; COCO's detections choose one after another."""
+    good = torch.where(iou >= threshold, iou, 0)
+    rows, columns = map(torch.from_numpy, linear_sum_assignment(good.numpy(), maximize=True))
+    return torch.zeros(len(scores), dtype=torch.bool).index_fill(0, rows[good[rows, columns] > 0], True)
 
 
 @match_instances.mistake

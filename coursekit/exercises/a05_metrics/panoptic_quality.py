@@ -100,13 +100,23 @@ def _random(draw: Draw) -> Scene:
             return _scene(draw, pred, target, (present, of_target))
 
 
+def _numbered_by_class(draw: Draw) -> Scene:
+    """Ids as in Cityscapes, class · 1000 + number: 1000 · 1001 + 2001 and 1000 · 1002 + 1001 are the same number."""
+    n = draw.integer(3, 4)
+    target = _row((1001, 2 * n), (1002, 10), (2001, 8))
+    pred = _row((2001, n), (1002, n), (1001, 4), (1002, 6), (2001, 8))
+    classes = {1001: 1, 1002: 1, 2001: 2}
+    return pred, target, (classes, dict(classes))
+
+
 @panoptic_quality.check(points=0.5)
 def small_maps(answer: Answer, draw: Draw) -> None:
-    """Two cars and two kinds of ground: the printed maps, and others like them."""
+    """Two cars and two kinds of ground: the printed maps, others like them, and ids as in Cityscapes."""
     pred, target = torch.tensor(PRINTED_PRED), torch.tensor(PRINTED_TARGET)
     other = pred.clone()
     other[draw.integer(0, 1), 4] = 1
-    _expect(answer, (pred, target, PRINTED_CATEGORIES), _scene(draw, other, target, PRINTED_CATEGORIES))
+    scenes = (pred, target, PRINTED_CATEGORIES), _scene(draw, other, target, PRINTED_CATEGORIES)
+    _expect(answer, *scenes, _numbered_by_class(draw))
 
 
 @panoptic_quality.check(points=0.5)
@@ -207,6 +217,7 @@ class _Rules:
     void_leaves: bool = True
     predicted_void_leaves: bool = False
     same_class: bool = True
+    base: int = 2**31  # a pair of ids, packed into one number
     false_positive: float = 0.5
     false_negative: float = 0.5
 
@@ -218,12 +229,13 @@ def _counted(pred: Tensor, target: Tensor, categories: Categories, void: int, ru
     counts: Counts = {c: [0.0] * 4 for c in sorted({*categories[0].values(), *categories[1].values()})}
     on_void, blank = target == void, pred == void
     of_pred, of_target = ({i: c for i, c in side.items() if i != void} for side in categories)
+    pairs = target * rules.base + pred
     matched: set[int] = set()
     for t, c in of_target.items():
         truth = target == t
         for p, d in of_pred.items():
             mask = pred == p
-            both = int((mask & truth).sum())
+            both = int((pairs == t * rules.base + p).sum())
             union = (mask | truth) & ~(on_void & rules.void_leaves) & ~(blank & rules.predicted_void_leaves)
             if p not in matched and both and (c == d or not rules.same_class) and rules.least(both, int(union.sum())):
                 counts[c][0] += both / int(union.sum())
@@ -417,6 +429,12 @@ def same_number_same_segment(pred: Tensor, target: Tensor, categories: Categorie
     for c in counts:
         counts[c][3] = sum(d == c for d in categories[1].values()) - counts[c][1]
     return _mean(_qualities(counts, _Rules()))
+
+
+@panoptic_quality.mistake
+def pairs_collide(pred: Tensor, target: Tensor, categories: Categories, void: int = 0) -> dict[str, float]:
+    """Pairs of ids are packed into one number, and two pairs get the same one: by how much must the first be lifted?"""
+    return _with(pred, target, categories, void, base=1000)
 
 
 @panoptic_quality.mistake

@@ -114,7 +114,7 @@ def types(answer: Answer, draw: Draw) -> None:
     """The indices are int64, what is valid is bool, also for float64, and the input stays as it was."""
     keypoints, boxes = _people(draw, 2, 14)
     indices, valid = _expect_targets(answer, keypoints.double(), boxes.double(), 14, " for float64")
-    expect.dtype(indices, torch.int64, "the index", "indices_as_floats")
+    expect.dtype(indices, torch.int64, "the index", "indices_not_int64")
     expect.dtype(valid, torch.bool, "what is valid", "valid_as_numbers")
     properties.leaves_alone(answer, keypoints, boxes, 14)
 
@@ -246,8 +246,8 @@ def results_swapped(keypoints: Tensor, boxes: Tensor, size: int) -> Pair:
     return valid, indices
 
 
-def indices_as_floats(keypoints: Tensor, boxes: Tensor, size: int) -> Pair:
-    """The indices are not whole numbers of type int64, so cross-entropy does not take them as targets."""
+def indices_not_int64(keypoints: Tensor, boxes: Tensor, size: int) -> Pair:
+    """The indices are of another type than int64, so cross-entropy does not take them as targets."""
     indices, valid = _reference(keypoints, boxes, size)
     return indices.float(), valid
 
@@ -265,5 +265,5 @@ def changes_its_input(keypoints: Tensor, boxes: Tensor, size: int) -> Pair:
     return result
 
 
-for with_right_values in (indices_as_floats, valid_as_numbers, changes_its_input):
+for with_right_values in (indices_not_int64, valid_as_numbers, changes_its_input):
     keypoint_targets.mistake(with_right_values, right_values=True)

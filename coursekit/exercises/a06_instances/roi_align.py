@@ -237,5 +237,5 @@ def changes_its_input(features: Tensor, boxes: Tensor, output_size: Size, sampli
     return result
 
 
-for with_right_values in (always_float32, cut_from_the_graph, changes_its_input):
+for with_right_values in (always_float32, properties.in_float32_by(_reference), cut_from_the_graph, changes_its_input):
     roi_align.mistake(with_right_values, right_values=True)
