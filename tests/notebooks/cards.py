@@ -12,17 +12,23 @@ from nbval.plugin import IPyNbCell
 from coursekit.notebooks.card import MEASURE, Card
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item, nextitem):
-    if not isinstance(item, IPyNbCell) or getattr(nextitem, "parent", None) is item.parent:
-        return
+    last = isinstance(item, IPyNbCell) and getattr(nextitem, "parent", None) is not item.parent
+    wrong = _wrong(item) if last else []
+    result = yield  # the kernel stops, whatever its card says
+    assert not wrong, f"{'; '.join(wrong)}: run `coursekit notebooks run {item.parent.path.name}`"
+    return result
+
+
+def _wrong(item):
+    """What of the card on a notebook is off, now that its last cell has run."""
     card = Card.on(item.parent.nb)
     if card is None or not _ran_whole(item):
-        return
+        return []
     measured = Card.of(item.parent.nb, **_measure(item.parent.kernel, Path(item.parent.path)))
     print(f"{item.parent.path.name}: {measured}")
-    wrong = card.is_off(measured)
-    assert not wrong, f"{'; '.join(wrong)}: run `coursekit notebooks run {item.parent.path.name}`"
+    return card.is_off(measured)
 
 
 def _ran_whole(item):

@@ -1,8 +1,9 @@
 """The card is counted and measured, and notices when it is off."""
 
 import nbformat
+import pytest
 
-from coursekit.notebooks import Card, run, yardstick
+from coursekit.notebooks import Card, card, run, yardstick
 
 SPENDS = """
 import time
@@ -26,6 +27,14 @@ def test_running_a_lecture_writes_what_it_took(tmp_path):
     assert len(stored.cells) == 2
     assert card.seconds > 0
     assert 0.02 < card.gigabytes < 1
+
+
+def test_imports_count_the_same_wherever_they_are_done(monkeypatch):
+    monkeypatch.setattr(card, "yardstick", lambda: card.STANDARD)
+    monkeypatch.delenv("COURSEKIT_WARM", raising=False)
+    own = card.taken()["seconds"]
+    monkeypatch.setenv("COURSEKIT_WARM", "yes")
+    assert card.taken()["seconds"] == pytest.approx(own + card.IMPORTS, abs=0.2)
 
 
 def test_a_card_is_off_by_more_than_half():
