@@ -95,14 +95,14 @@ def _forked(process, program):
 
 
 @contextmanager
-def somebody_who_kills(every, process=None):
-    """Kills a worker, chosen by chance, every so many seconds; the list of its victims."""
+def somebody_who_kills(due, process=None):
+    """Kills workers, chosen by chance, until there are `due()` of them; the list of its victims."""
     victims, over = [], threading.Event()
     chance = random.Random(0)
 
     def kill():
-        while not over.wait(every):
-            there = workers_of(process or os.getpid())
+        while not over.wait(0.05):
+            there = workers_of(process or os.getpid()) if len(victims) < due() else []
             if there:
                 victims.append(chance.choice(there))
                 try:
