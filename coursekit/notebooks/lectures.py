@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 
 import nbformat
-from jupyter_client.provisioning import KernelProvisionerFactory
 from nbclient import NotebookClient
 
 from coursekit.notebooks.card import MEASURE, Card
@@ -28,7 +27,6 @@ def run(file: Path, timeout: int = 300) -> Card:
         extra_arguments=["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"],
         resources={"metadata": {"path": str(file.parent)}},
     )
-    KernelProvisionerFactory.instance().default_provisioner_name = "coursekit-warm"  # so that imports count as in CI
     client.execute(env={**os.environ, "OMP_NUM_THREADS": "1"})
     measured = json.loads(notebook.cells.pop().outputs[-1].text)
     card = Card.of(notebook, **measured)
