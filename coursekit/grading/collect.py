@@ -12,6 +12,9 @@ from typing import Any
 
 from nbgrader.exchange.default import ExchangeCollect
 
+DEEPEST = 16
+"""Folders in folders that are followed: a thousand would stop whoever walks them."""
+
 
 class Collect(ExchangeCollect):
     """Takes from each submission the files that are its owner's, and it for its owner's submission."""
@@ -47,27 +50,32 @@ def copy_own_files(source: Path, target: Path, most: float) -> dict[str, str]:
         most: bytes that all of them may have together.
 
     Returns:
-        What was left out, and why: links, what is no file, files of somebody else's, unreadable ones, too large ones.
+        What was left out, and why: links, what is no file, files of somebody else's, unreadable,
+        too large or too deep ones.
 
     Raises:
         NotADirectoryError: the source is no folder, but a link to one perhaps.
     """
-    status, left_out = source.lstat(), {}
+    status = source.lstat()
+    left_out: dict[str, str] = {}
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(f"{source} is no folder")
-    target.mkdir()
     # With descriptors, not paths: a folder that becomes a link on the way is not followed.
     for folder, folders, names, descriptor in os.fwalk(source, follow_symlinks=False):
-        place = target / Path(folder).relative_to(source)
-        for name in folders:
-            (place / name).mkdir()
+        inside = Path(folder).relative_to(source)
+        (target / inside).mkdir()
+        linked = [name for name in folders if (Path(folder) / name).is_symlink()]
+        left_out |= dict.fromkeys((str(inside / name) for name in linked), "it is a link")
+        if len(inside.parts) == DEEPEST:
+            left_out |= dict.fromkeys((str(inside / name) for name in folders), "it lies too deep")
+            folders.clear()
         for name in names:
             try:
                 content = _read_own(name, descriptor, status.st_uid, most)
             except OSError as error:
-                left_out[str(Path(folder, name).relative_to(source))] = error.strerror or str(error)
+                left_out[str(inside / name)] = error.strerror or str(error)
             else:
-                most -= (place / name).write_bytes(content)
+                most -= (target / inside / name).write_bytes(content)
     return left_out
 
 

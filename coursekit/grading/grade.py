@@ -79,9 +79,7 @@ class Course:
         for path in sorted(self.root.glob(str(Path(folder).relative_to(self.root)))):
             submission = Submission(path.parent.name)
             for name, master in masters.items():
-                file = path / f"{name}.ipynb"
-                _stand_in_for(file)
-                rebuilt = rebuild(master, read_sent(file))
+                rebuilt = rebuild(master, read_sent(path / f"{name}.ipynb"))
                 submission.sheets[name] = read_sheet(rebuilt.notebook, assignment, instructors_seed())
                 submission.findings[name] = rebuilt.findings
                 submission.texts[name] = [cell.source for cell in rebuilt.notebook.cells]
@@ -157,6 +155,18 @@ class Course:
         agree = all(there[name].get(mark.grade_id) == mark.points for name in marks for mark in marks[name])
         return bool(marks) and agree and texts == submission.texts
 
+    def stand_in(self, assignment: str, student: str, name: str) -> None:
+        """Put an empty file where a notebook is missing: nbgrader would go past it, and an earlier mark would stay."""
+        folder = self.coursedir.format_path(self.coursedir.submitted_directory, student, assignment)
+        file = Path(folder, f"{name}.ipynb")
+        if file.is_file():
+            return
+        if file.is_dir():
+            file.rename(file.with_suffix(".folder"))
+        else:
+            file.unlink(missing_ok=True)  # a pipe, or a link to nothing
+        file.touch()
+
     def record(self, assignment: str, student: str) -> str:
         """Have nbgrader record a submission whose marks are stored; the reason if it could not, else nothing."""
         for seconds in (*_PATIENCE, 0):
@@ -169,17 +179,6 @@ class Course:
             time.sleep(seconds)
         lines = [line for line in told.strip().splitlines() if line.strip()]
         return lines[-1] if lines else told
-
-
-def _stand_in_for(file: Path) -> None:
-    """Put an empty file where a notebook is missing: nbgrader would go past it, and an earlier mark would stay."""
-    if file.is_file():
-        return
-    if file.is_dir():
-        file.rename(file.with_suffix(".folder"))
-    else:
-        file.unlink(missing_ok=True)  # a pipe, or a link to nothing
-    file.touch()
 
 
 def grade(
@@ -269,6 +268,8 @@ def _record(course: Course, assignment: str, submission: Submission, outcome: Ou
     if course.is_recorded(assignment, submission, marks):
         outcome.unchanged.append(submission.student)
         return
+    for name in submission.sheets:
+        course.stand_in(assignment, submission.student, name)
     problem = course.record(assignment, submission.student)
     if problem:
         outcome.failed[submission.student] = problem

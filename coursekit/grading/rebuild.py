@@ -61,8 +61,8 @@ def rebuild(released: NotebookNode, sent: bytes) -> Rebuilt:
 
 
 def read_sent(file: Path) -> bytes:
-    """The bytes of a submitted file; none of a link, which could show somebody else's."""
-    return b"" if file.is_symlink() else file.read_bytes()
+    """The bytes of a submitted file; none of a link, which could show somebody else's, or of what is no file."""
+    return file.read_bytes() if file.is_file() and not file.is_symlink() else b""
 
 
 def _read(sent: bytes) -> list[_Cell]:

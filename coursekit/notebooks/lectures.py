@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from coursekit.notebooks.card import MEASURE, Card
+from coursekit.notebooks.card import BEGIN, MEASURE, Card
 from coursekit.notebooks.files import quiet_notebook, write
 
 
@@ -24,7 +24,10 @@ def run(file: Path, timeout: int = 300) -> Card:
         notebook,
         timeout=timeout,
         coalesce_streams=True,
-        extra_arguments=["--HistoryManager.hist_file=:memory:", "--log-level=ERROR"],
+        extra_arguments=[
+            *("--HistoryManager.hist_file=:memory:", "--log-level=ERROR"),
+            f"--InteractiveShellApp.exec_lines={BEGIN}",
+        ],
         resources={"metadata": {"path": str(file.parent)}},
     )
     client.execute(env={**os.environ, "OMP_NUM_THREADS": "1"})

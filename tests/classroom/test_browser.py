@@ -63,7 +63,7 @@ def press(page, button, told):
 
 def test_a_cell_is_run_in_a_warm_kernel(classroom, log_in):
     page = log_in(classroom.ben)
-    assert compute(page, "import os; 'COURSEKIT_WARM' in os.environ").strip() == "True"
+    assert compute(page, "import os; 'COURSEKIT_IMPORTED' in os.environ").strip() == "True"
 
 
 def test_from_release_to_feedback(classroom, graded, log_in, keep):

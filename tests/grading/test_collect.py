@@ -1,10 +1,12 @@
 """Collecting from an exchange in which students may put anything."""
 
+import contextlib
 import os
 import pwd
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from classes import ASSIGNMENT, NEAREST, hand_in
@@ -72,10 +74,21 @@ def test_all_files_together_have_a_limit(sent):
 
 def test_a_link_to_a_folder_is_not_followed(sent):
     (sent / "more").symlink_to(sent.parent / "secret")
-    assert copied(sent)[0] == OWN
+    assert copied(sent) == (OWN, {"more": "it is a link"})
     (sent.parent / "again").symlink_to(sent.parent / "secret")
     with pytest.raises(NotADirectoryError, match="again"):
         copy_own_files(sent.parent / "again", sent.parent / "target", 1e6)
+
+
+def test_folders_in_folders_without_end_stop_nobody(sent):
+    with contextlib.chdir(sent):
+        for _ in range(1500):  # one below the other: as a path this would be too long
+            Path("d").mkdir()
+            os.chdir("d")
+    files, left_out = copied(sent)
+    assert files == OWN
+    assert list(left_out.values()) == ["it lies too deep"]
+    subprocess.run(["rm", "-r", sent / "d"], check=True)  # pytest's own way is by recursion
 
 
 @as_root

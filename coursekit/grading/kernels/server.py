@@ -35,7 +35,7 @@ def _versions() -> dict[str, int]:
     return {str(file): file.stat().st_mtime_ns for file in Path(coursekit.__file__).parent.rglob("*.py")}
 
 
-def _warm_up() -> None:
+def import_all() -> None:
     """Import what notebooks import; nothing that starts a thread, and no CUDA."""
     import anywidget
     import ipykernel.kernelapp
@@ -44,7 +44,6 @@ def _warm_up() -> None:
     import ipywidgets
     import matplotlib.pyplot
     import scipy.ndimage
-    import torch
     import torchvision.transforms.v2
 
     import coursekit.cli
@@ -60,10 +59,17 @@ def _warm_up() -> None:
 
     for name in ASSIGNMENTS:
         load(name)
+    del anywidget, ipykernel, ipywidgets, IPython, matplotlib, scipy, torchvision, coursekit
+
+
+def _warm_up() -> None:
+    """Import all, and leave it as a fork should find it."""
+    import torch
+
+    import_all()
     # It ties itself to the shell that it finds when it is imported: each kernel shall import it anew.
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib_inline"]:
         del sys.modules[name]
-    del anywidget, ipykernel, ipywidgets, IPython, matplotlib, scipy, torchvision, coursekit
     torch.set_num_threads(torch.get_num_threads())  # before the fork: a kernel must not ask OpenMP again
     gc.collect()
     gc.freeze()
@@ -137,7 +143,7 @@ def _fork(
         for number, descriptor in enumerate([nothing, *descriptors]):
             os.dup2(descriptor, number)
         os.environ.clear()
-        os.environ.update(request["environment"], COURSEKIT_WARM="yes")  # what it need not import it can tell
+        os.environ.update(request["environment"], COURSEKIT_IMPORTED="0")  # seconds that imports took of its own
         os.chdir(request["folder"])
         sys.argv = [*request["arguments"], f"--IPKernelApp.parent_handle={os.getppid()}"]
         _as_if_fresh(request["folder"])
